@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# make            build the command, the crash extension and the manual page
+# make demo       install what is missing, build, show the main job on a sample vmcore
+# make check      install what is missing, build, run every test
+# make help       the other targets
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+BUILD   ?= build
+CC      ?= gcc
+OPT     ?= -O2 -g
+
+DWARF_CFLAGS := $(shell pkg-config --cflags libdwarf 2>/dev/null || echo -I/usr/include/libdwarf)
+WARNINGS     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+                -Wpointer-arith -Wwrite-strings -Wundef
+CFLAGS_ALL   := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(OPT) $(WARNINGS) \
+                -I. $(DWARF_CFLAGS) $(CFLAGS)
+LIBS         := -lkdumpfile -ldwarf -lelf
+
+# crash's header is not ours: its warnings do not count.
+CRASH_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(OPT) -Wall -Wextra \
+                -Wno-strict-prototypes -I. -isystem $(CRASH_INCLUDE)
+CRASH_INCLUDE ?= /usr/include/crash
+
+LIB_SOURCES  := $(sort $(wildcard formats/*.c target/*.c walkers/*.c reports/*.c))
+TEST_SOURCES := $(sort $(wildcard tests/*.c))
+HEADERS      := $(wildcard */*.h)
+LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
+TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
+LIBRARY      := $(BUILD)/libiommupt.a
+
+all: $(BUILD)/iommupt $(BUILD)/iommupt.so $(BUILD)/iommupt.8
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(LIBRARY): $(LIB_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/iommupt: $(BUILD)/cli/main.o $(LIBRARY)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(BUILD)/extension/crash.o: extension/crash.c
+	@mkdir -p $(@D)
+	$(CC) $(CRASH_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/iommupt.so: $(BUILD)/extension/crash.o $(LIBRARY)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -shared -Wl,-Bsymbolic -Wl,--exclude-libs,ALL $^ $(LIBS) -o $@
+
+$(BUILD)/iommupt.8: $(BUILD)/iommupt
+	$(BUILD)/iommupt help --man > $@.new
+	mv $@.new $@
+
+$(BUILD)/tests/run: $(TEST_OBJECTS) $(LIBRARY)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -lcunit $(LIBS) -o $@
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+deps:
+	scripts/install-packages
+
+# Each of these may install packages, so the build proper is a make of its own behind it.
+demo: deps
+	$(MAKE) all
+	scripts/demo $(BUILD)
+
+check: deps
+	$(MAKE) all $(BUILD)/tests/run
+	tests/run-all $(BUILD)
+
+# Every recipe there is, booted and compared; needs some GB of disk and half an hour.
+check-kernels: deps
+	$(MAKE) all
+	vmcore-samples/build --all
+	tests/check-samples $(BUILD) --all
+
+samples: deps
+	vmcore-samples/build --all
+
+asan: deps
+	$(MAKE) BUILD=$(BUILD)/asan OPT='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
+		$(BUILD)/asan/iommupt $(BUILD)/asan/tests/run
+	tests/run-all --no-crash $(BUILD)/asan
+
+lint: deps
+	scripts/lint
+
+install: all
+	install -D -m 755 $(BUILD)/iommupt $(DESTDIR)$(PREFIX)/sbin/iommupt
+	install -D -m 644 $(BUILD)/iommupt.so $(DESTDIR)$(PREFIX)/lib/crash/extensions/iommupt.so
+	install -D -m 644 $(BUILD)/iommupt.8 $(DESTDIR)$(PREFIX)/share/man/man8/iommupt.8
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'make                      the command, the crash extension, the manual page'
+	@echo 'make demo                 install what is missing, build, show the main job'
+	@echo 'make check                install what is missing, build, run every test'
+	@echo 'make check-kernels        boot and compare every recipe of vmcore-samples/'
+	@echo 'make samples              make every sample vmcore'
+	@echo 'make asan                 the tests under AddressSanitizer and UBSan'
+	@echo 'make lint                 clang-format, clang-tidy, cppcheck, shellcheck'
+	@echo 'make install DESTDIR= PREFIX=/usr/local'
+	@echo 'make clean'
+
+.PHONY: all deps demo check check-kernels samples asan lint install clean help
+.DELETE_ON_ERROR:

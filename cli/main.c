@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* The stand-alone command: a session over files. */
+#include <signal.h>
+#include <stddef.h>
+
+#include "reports/commands.h"
+#include "target/error.h"
+#include "target/kernel.h"
+
+static struct session session;
+
+static void on_interrupt(int signal_number)
+{
+	(void)signal_number;
+	session.stop = 1;
+}
+
+/* Without -c the live kernel is meant, which this version cannot read yet. */
+static struct error *need_core(void)
+{
+	return error_new("no vmcore; give one with -c (the live kernel, /proc/kcore, is not read by "
+			 "this version)");
+}
+
+static struct error *open_kernel(struct session *self, struct kernel **ret)
+{
+	const struct options *options = &self->options;
+	struct memory *memory = NULL;
+	struct error *err = options->core ? memory_open(options->core, false, &memory) : need_core();
+
+	return err ? err
+		   : kernel_open(memory, options->symbols, options->symbol_count, ret);
+}
+
+static struct error *open_memory(struct session *self, struct memory **ret)
+{
+	return self->options.core ? memory_open(self->options.core, true, ret) : need_core();
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = SA_RESETHAND };
+
+	session.out = stdout;
+	session.err = stderr;
+	session.open_kernel = open_kernel;
+	session.open_memory = open_memory;
+	/* The first asks for an orderly end, a second ends at once. */
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	int status = iommupt_run(&session, argc, argv);
+	session_deinit(&session);
+	return status;
+}

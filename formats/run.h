@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Joining entries into runs: shared by the formats' decode functions.
+ *
+ * Each format gives an inline function that decodes one entry. The loop here
+ * calls it only where an entry differs from what its neighbour foretells: an
+ * empty block and a block of contiguous leaves cost one comparison an entry.
+ */
+#ifndef IOMMUPT_FORMATS_RUN_H
+#define IOMMUPT_FORMATS_RUN_H
+
+#include "formats/format.h"
+
+typedef void pt_decode_entry(const struct pt_geometry *geometry, unsigned int level,
+			     uint64_t entry, struct pt_run *ret);
+
+/* Whether the leaf @next continues @run, whose item size is a single entry's. */
+static inline bool pt_run_continues(const struct pt_run *run, const struct pt_run *next)
+{
+	if (run->kind != next->kind || next->kind == PT_TABLE)
+		return false;
+	if (run->kind == PT_EMPTY)
+		return true;
+	if (run->kind == PT_INVALID)
+		return false;
+	return run->attrs == next->attrs && run->perm == next->perm &&
+	       run->size_lg2 == next->size_lg2 &&
+	       run->address + ((uint64_t)run->count << run->size_lg2) == next->address;
+}
+
+/*
+ * pt_decode_runs() - the loop for formats whose items are single entries. @address_mask is
+ * the widest span of address bits in a leaf entry at this level: while only those bits
+ * change, and by exactly one page, the neighbour's meaning holds.
+ */
+static inline __attribute__((always_inline)) size_t
+pt_decode_runs(const struct pt_geometry *geometry, unsigned int level, const uint64_t *entries,
+	       unsigned int index, unsigned int count, uint64_t address_mask,
+	       pt_decode_entry *decode_entry, struct pt_run *runs)
+{
+	const uint64_t stride = 1ULL << pt_entry_lg2(geometry, level);
+	size_t n = 0;
+
+	for (unsigned int i = 0; i < count;) {
+		struct pt_run *run = &runs[n];
+
+		*run = (struct pt_run){ .index = (uint16_t)(index + i), .count = 1 };
+		decode_entry(geometry, level, entries[i], run);
+		uint64_t entry = entries[i++];
+
+		if (run->kind == PT_EMPTY) {
+			while (i < count && entries[i] == entry)
+				i++, run->count++;
+		} else if (run->kind == PT_LEAF) {
+			while (i < count && entries[i] == entry + stride &&
+			       ((entries[i] ^ entry) & ~address_mask) == 0) {
+				entry = entries[i++];
+				run->count++;
+			}
+		}
+		if (n && pt_run_continues(&runs[n - 1], run))
+			runs[n - 1].count = (uint16_t)(runs[n - 1].count + run->count);
+		else
+			n++;
+	}
+	return n;
+}
+
+#endif

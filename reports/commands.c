@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "reports/commands.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reports/output.h"
+#include "reports/version.h"
+#include "target/error.h"
+
+/* A new command is one new file and one row here. */
+const struct command *const commands[] = {
+	&command_list,
+	&command_pagemap,
+	&command_walk,
+	&command_help,
+	NULL,
+};
+
+/* One row an option: what getopt needs, who takes it, and its help. */
+static const struct option_row {
+	const char *name;
+	const char *argument; /* NULL: takes none */
+	int letter;	      /* short form, or a number above 255 */
+	unsigned int set;     /* commands that take it; 0: all */
+	bool stand_alone;     /* not inside crash, where crash has the dump open */
+	const char *help;
+} option_rows[] = {
+	{ "core", "FILE", 'c', 0, true, "vmcore to open: ELF, kdump-compressed or flattened" },
+	{ "symbols", "FILE", 's', 0, true,
+	  "the kernel's debug vmlinux, or a module's debug file; may be repeated" },
+	{ "format", "FORMAT", 256, OPTION_OUTPUT, false, "text (the default), csv, json or jsonl" },
+	{ "output", "FILE", 'o', OPTION_OUTPUT, false,
+	  "write to FILE, which appears only when it is complete" },
+	{ "view", "VIEW", 257, OPTION_VIEW, false,
+	  "hw: what hardware's structures say (the default where there are any); sw: what the "
+	  "kernel's own objects say" },
+	{ "each", NULL, 258, OPTION_EACH, false, "a row for each leaf entry, not merged" },
+	{ "sizes", NULL, 259, OPTION_SIZES, false, "walk the tables, add their memory and what they map" },
+	{ "man", NULL, 260, OPTION_MANUAL, false, "print the whole manual page in man(7) macros" },
+	{ "version", NULL, 'V', 0, false, "print the version and those of the libraries, and exit" },
+	{ "help", NULL, 'h', 0, false, "print help, and exit" },
+};
+
+enum { OPTION_ROWS = sizeof(option_rows) / sizeof(option_rows[0]) };
+enum { EXTRA_VERSION = 1 << 0, EXTRA_HELP = 1 << 1 };
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *const *command = commands; *command; command++) {
+		if (strcmp((*command)->name, name) == 0)
+			return *command;
+	}
+	return NULL;
+}
+
+static const struct option_row *find_row(int letter)
+{
+	for (size_t i = 0; i < OPTION_ROWS; i++) {
+		if (option_rows[i].letter == letter)
+			return &option_rows[i];
+	}
+	return NULL;
+}
+
+static struct error *set_format(struct options *options, const char *value)
+{
+	if (!output_format_find(value, &options->format))
+		return error_new("--format %s: is none of text, csv, json, jsonl", value);
+	return NULL;
+}
+
+static struct error *set_option(struct session *session, const struct option_row *row,
+				const char *value, unsigned int *extra)
+{
+	struct options *options = &session->options;
+
+	if (row->stand_alone && session->in_crash)
+		return error_new("--%s: crash has the dump open already; leave it out", row->name);
+	switch (row->letter) {
+	case 'c':
+		options->core = value;
+		break;
+	case 's':
+		if (options->symbol_count == sizeof(options->symbols) / sizeof(char *))
+			return error_new("more than %zu files with -s", options->symbol_count);
+		options->symbols[options->symbol_count++] = value;
+		break;
+	case 'o':
+		options->output = value;
+		break;
+	case 256:
+		return set_format(options, value);
+	case 257:
+		options->view_given = true;
+		options->view = strcmp(value, "sw") == 0 ? VIEW_SW : VIEW_HW;
+		if (strcmp(value, "sw") != 0 && strcmp(value, "hw") != 0)
+			return error_new("--view %s: is neither hw nor sw", value);
+		break;
+	case 258:
+		options->each = true;
+		break;
+	case 259:
+		options->sizes = true;
+		break;
+	case 260:
+		options->manual = true;
+		break;
+	case 'V':
+		*extra |= EXTRA_VERSION;
+		break;
+	default:
+		*extra |= EXTRA_HELP;
+	}
+	return NULL;
+}
+
+/* What one command line was found to hold. */
+struct command_line {
+	const struct command *command;
+	unsigned int given; /* option sets that were used */
+	const char *given_name;
+	unsigned int extra;
+	int count; /* words behind the command */
+	char **words;
+};
+
+static struct error *parse_options(struct session *session, int argc, char **argv,
+				   struct command_line *line)
+{
+	struct option longs[OPTION_ROWS + 1] = { 0 };
+	int letter = 0;
+	struct error *err = NULL;
+
+	for (size_t i = 0; i < OPTION_ROWS; i++)
+		longs[i] = (struct option){ option_rows[i].name,
+					    option_rows[i].argument ? required_argument : no_argument,
+					    NULL, option_rows[i].letter };
+	optind = 0; /* glibc: start afresh; crash has used getopt before us */
+	opterr = 0;
+	while (!err && (letter = getopt_long(argc, argv, ":c:s:o:Vh", longs, NULL)) != -1) {
+		const struct option_row *row = find_row(letter);
+
+		if (letter == ':')
+			return error_new("%s: needs a value; see `iommupt help`", argv[optind - 1]);
+		if (!row)
+			return error_new("%s: is not an option that is known; see `iommupt help`",
+					 argv[optind - 1]);
+		err = set_option(session, row, optarg, &line->extra);
+		if (row->set) {
+			line->given |= row->set;
+			if (line->command == NULL)
+				line->given_name = row->name;
+		}
+	}
+	line->count = argc - optind;
+	line->words = argv + optind;
+	return err;
+}
+
+static struct error *check_words(const struct command_line *line)
+{
+	const struct command *command = line->command;
+
+	if (line->given & ~command->options)
+		return error_new("%s: --%s does not go with this command; see `iommupt help %s`",
+				 command->name, line->given_name, command->name);
+	if (line->count < command->arguments_min || line->count > command->arguments_max)
+		return error_new("%s: too %s words; usage: iommupt %s %s", command->name,
+				 line->count < command->arguments_min ? "few" : "many", command->name,
+				 command->arguments);
+	return NULL;
+}
+
+static struct error *parse(struct session *session, int argc, char **argv,
+			   struct command_line *line)
+{
+	struct error *err = parse_options(session, argc, argv, line);
+
+	if (err || line->extra)
+		return err;
+	if (line->count == 0)
+		return error_new("no command; see `iommupt help`");
+	line->command = command_find(line->words[0]);
+	if (!line->command)
+		return error_new("'%s' is not a command that is known; see `iommupt help`",
+				 line->words[0]);
+	line->count--;
+	line->words++;
+	return check_words(line);
+}
+
+/* Records go through an emitter and, with -o, into a file that appears when complete. */
+static struct error *run_with_output(struct session *session, const struct command_line *line,
+				     int *status)
+{
+	struct output output;
+	struct emitter *emitter = NULL;
+	struct error *err = output_open(&output, session->out, session->options.output);
+
+	if (err)
+		return err;
+	if (line->command->schema)
+		err = emitter_create(output.stream, session->options.format, line->command->schema,
+				     &emitter);
+	if (!err)
+		err = line->command->run(session, emitter, line->count, line->words, status);
+	if (emitter) {
+		struct error *finish = err ? NULL : emitter_finish(emitter);
+
+		if (!err)
+			err = finish;
+		emitter_destroy(emitter);
+	}
+	return output_close(&output, err);
+}
+
+int iommupt_run(struct session *session, int argc, char **argv)
+{
+	struct command_line line = { 0 };
+	int status = EXIT_DONE;
+
+	session->options = (struct options){ .format = FORMAT_TEXT };
+	struct error *err = parse(session, argc, argv, &line);
+	if (!err && line.extra & EXTRA_VERSION)
+		version_print(session->out, session->backend);
+	else if (!err && line.extra & EXTRA_HELP)
+		help_print(session->out, line.count ? command_find(line.words[0]) : NULL,
+			   session->in_crash);
+	else if (!err)
+		err = run_with_output(session, &line, &status);
+	if (err) {
+		session_message(session, "%s", err->message);
+		error_free(err);
+		status = EXIT_FAILED;
+	}
+	return status;
+}
+
+static void print_option(FILE *out, const struct option_row *row)
+{
+	char left[64];
+	int used = 0;
+
+	if (row->letter < 256)
+		used = snprintf(left, sizeof(left), "-%c, ", row->letter);
+	snprintf(left + used, sizeof(left) - (size_t)used, "--%s%s%s", row->name,
+		 row->argument ? " " : "", row->argument ? row->argument : "");
+	fprintf(out, "  %-20s %s\n", left, row->help);
+}
+
+static void print_columns(FILE *out, const struct schema *schema)
+{
+	fputs("\nColumns (CSV header, JSON keys):\n", out);
+	for (size_t i = 0; i < schema->count; i++)
+		fprintf(out, "  %-14s %s\n", schema->columns[i].name, schema->columns[i].description);
+}
+
+static const char target_help[] =
+	"TARGET is one of:\n"
+	"  0000:3b:00.0        a PCI device (3b:00.0 when the segment is 0), and its PASIDs\n"
+	"  0000:3b:00.0 pasid=N  one PASID of it\n"
+	"  domain:ADDR         an iommu_domain, by its kernel address\n"
+	"  group:N             the devices of an IOMMU group\n"
+	"  dmar0               all that a unit translates\n"
+	"  all                 everything; a table shared by several devices once\n"
+	"  root:FORMAT@PHYS[:LEVELS][,key=value]...\n"
+	"                      a bare table, without a kernel: in a vmcore, or in a raw image of\n"
+	"                      physical memory; keys: levels ias oas granule start-level concat\n"
+	"                      cbit sign-extend ttbr1 lpa2 hd arch\n"
+	"RANGE is START-END (END not included), START..END, START+LENGTH, or one ADDR: the page\n"
+	"that holds it. Numbers are decimal, or hex with 0x.\n";
+
+static void print_one(FILE *out, const struct command *command, bool in_crash)
+{
+	fprintf(out, "Usage: iommupt %s%s%s [options]\n%s.\n\n%s\n", command->name,
+		command->arguments[0] ? " " : "", command->arguments, command->summary,
+		command->description);
+	if (command->options)
+		fputs("\nOptions:\n", out);
+	for (size_t i = 0; i < OPTION_ROWS; i++) {
+		if (option_rows[i].set & command->options)
+			print_option(out, &option_rows[i]);
+	}
+	if (command->schema)
+		print_columns(out, command->schema);
+	if (strstr(command->arguments, "TARGET"))
+		fprintf(out, "\n%s", target_help);
+	(void)in_crash;
+}
+
+void help_print(FILE *out, const struct command *command, bool in_crash)
+{
+	if (command) {
+		print_one(out, command, in_crash);
+		return;
+	}
+	fprintf(out, "Usage: iommupt %sCOMMAND [arguments] [options]\n"
+		     "Shows what the IOMMU page tables of a Linux %s say.\n\nCommands:\n",
+		in_crash ? "" : "-c VMCORE -s VMLINUX ", in_crash ? "kernel" : "vmcore");
+	for (const struct command *const *row = commands; *row; row++)
+		fprintf(out, "  %-8s %-15s %s\n", (*row)->name, (*row)->arguments, (*row)->summary);
+	fputs("\nOptions:\n", out);
+	for (size_t i = 0; i < OPTION_ROWS; i++) {
+		if (!option_rows[i].stand_alone || !in_crash)
+			print_option(out, &option_rows[i]);
+	}
+	fprintf(out, "\n%s\nExit status: 0 done; 1 done, and findings; 2 could not be done: one line on "
+		     "stderr says why.\nMore: `iommupt help COMMAND`.\n",
+		target_help);
+}
+
+/* Text for man(7): a backslash, and a dot or quote at the start of a line, are special. */
+static void roff_text(FILE *out, const char *text)
+{
+	bool line_start = true;
+
+	for (; *text; text++) {
+		if (line_start && (*text == '.' || *text == '\''))
+			fputs("\\&", out);
+		if (*text == '\\')
+			fputs("\\e", out);
+		else if (*text == '-')
+			fputs("\\-", out);
+		else if (*text == '\n' && text[1] == '\n') {
+			fputs("\n.PP\n", out);
+			text++;
+		} else
+			fputc(*text, out);
+		line_start = *text == '\n';
+	}
+	fputc('\n', out);
+}
+
+static void roff_option(FILE *out, const struct option_row *row)
+{
+	fputs(".TP\n", out);
+	if (row->letter < 256)
+		fprintf(out, "\\fB\\-%c\\fR, ", row->letter);
+	fprintf(out, "\\fB\\-\\-%s\\fR%s%s\n", row->name, row->argument ? " " : "",
+		row->argument ? row->argument : "");
+	roff_text(out, row->help);
+}
+
+static void roff_command(FILE *out, const struct command *command)
+{
+	fprintf(out, ".SS %s %s\n", command->name, command->arguments);
+	roff_text(out, command->summary);
+	fputs(".PP\n", out);
+	roff_text(out, command->description);
+	for (size_t i = 0; command->schema && i < command->schema->count; i++) {
+		if (i == 0)
+			fputs(".PP\nColumns:\n", out);
+		fprintf(out, ".TP\n.I %s\n", command->schema->columns[i].name);
+		roff_text(out, command->schema->columns[i].description);
+	}
+}
+
+void help_manual(FILE *out)
+{
+	fprintf(out, ".TH IOMMUPT 8 \"\" \"iommupt %s\" \"System Administration\"\n", IOMMUPT_VERSION);
+	fputs(".SH NAME\niommupt \\- show what IOMMU page tables in a vmcore say\n"
+	      ".SH SYNOPSIS\n.B iommupt\n[\\fB\\-c\\fR VMCORE] [\\fB\\-s\\fR FILE]... COMMAND "
+	      "[arguments] [options]\n.PP\nInside \\fBcrash\\fR(8), after \\fBextend "
+	      "iommupt.so\\fR:\n.br\n.B iommupt\nCOMMAND [arguments] [options]\n.SH DESCRIPTION\n",
+	      out);
+	roff_text(out, "Opens a Linux vmcore and shows what every IOMMU page table on that host said: "
+		       "which device could reach which memory, and by which entries.");
+	fputs(".SH COMMANDS\n", out);
+	for (const struct command *const *row = commands; *row; row++)
+		roff_command(out, *row);
+	fputs(".SH OPTIONS\n", out);
+	for (size_t i = 0; i < OPTION_ROWS; i++)
+		roff_option(out, &option_rows[i]);
+	fputs(".SH TARGETS\n.nf\n", out);
+	roff_text(out, target_help);
+	fputs(".fi\n.SH EXIT STATUS\n", out);
+	roff_text(out, "0: done. 1: done, and a check has findings. 2: could not be done; one line on "
+		       "stderr says why and what to do next.");
+	fputs(".SH SEE ALSO\n.BR crash (8),\n.BR makedumpfile (8)\n", out);
+}
+
+static struct error *run_help(struct session *session, struct emitter *emitter, int count,
+			      char **words, int *status)
+{
+	const struct command *command = count ? command_find(words[0]) : NULL;
+
+	(void)emitter;
+	(void)status;
+	if (session->options.manual) {
+		help_manual(session->out);
+		return NULL;
+	}
+	if (count && !command)
+		return error_new("'%s' is not a command that is known; see `iommupt help`", words[0]);
+	help_print(session->out, command, session->in_crash);
+	return NULL;
+}
+
+const struct command command_help = {
+	.name = "help",
+	.arguments = "[COMMAND]",
+	.summary = "help for all, or for one command",
+	.description = "Prints what a command does, its options and its columns.",
+	.options = OPTION_MANUAL,
+	.arguments_min = 0,
+	.arguments_max = 1,
+	.run = run_help,
+};

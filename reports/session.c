@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "reports/session.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "target/error.h"
+#include "target/kernel.h"
+
+struct error *session_kernel(struct session *session, struct kernel **ret)
+{
+	struct error *err = NULL;
+
+	if (!session->kernel)
+		err = session->open_kernel(session, &session->kernel);
+	*ret = session->kernel;
+	return err;
+}
+
+struct error *session_inventory(struct session *session, struct inventory **ret)
+{
+	struct kernel *kernel = NULL;
+	struct error *err = session_kernel(session, &kernel);
+
+	if (!err && !session->inventory) {
+		err = inventory_create(kernel, &session->inventory);
+		for (size_t i = 0; !err && i < session->inventory->warning_count; i++)
+			session_message(session, "warning: %s", session->inventory->warnings[i]);
+		if (!err && kernel_memory(kernel)->defect)
+			session_message(session, "warning: %s: %s", kernel_memory(kernel)->path,
+					kernel_memory(kernel)->defect);
+	}
+	*ret = session->inventory;
+	return err;
+}
+
+struct error *session_memory(struct session *session, struct memory **ret)
+{
+	struct error *err = NULL;
+
+	if (session->kernel) {
+		*ret = kernel_memory(session->kernel);
+		return NULL;
+	}
+	if (!session->memory)
+		err = session->open_memory(session, &session->memory);
+	*ret = session->memory;
+	return err;
+}
+
+void session_message(const struct session *session, const char *format, ...)
+{
+	va_list args;
+
+	fflush(session->out);
+	fputs("iommupt: ", session->err);
+	va_start(args, format);
+	vfprintf(session->err, format, args);
+	va_end(args);
+	fputc('\n', session->err);
+	fflush(session->err);
+}
+
+void session_deinit(struct session *session)
+{
+	inventory_destroy(session->inventory);
+	session->inventory = NULL;
+	kernel_close(session->kernel);
+	session->kernel = NULL;
+	memory_close(session->memory);
+	session->memory = NULL;
+}

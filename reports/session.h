@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One user's session: where output goes, which kernel is looked at, and the
+ * options of the command that runs. The stand-alone command has one for its
+ * life; inside crash it lasts from `extend` to `extend -u`.
+ */
+#ifndef IOMMUPT_SESSION_H
+#define IOMMUPT_SESSION_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "reports/emitter.h"
+#include "walkers/inventory.h"
+
+struct error;
+struct kernel;
+struct memory;
+
+/* What one command line asks for. */
+struct options {
+	const char *core;	     /* -c */
+	const char *symbols[16];     /* -s */
+	size_t symbol_count;
+	enum output_format format;   /* --format */
+	const char *output;	     /* -o; NULL: the session's out */
+	bool view_given;
+	enum space_view view;	     /* --view */
+	bool each;		     /* --each */
+	bool sizes;		     /* --sizes */
+	bool manual;		     /* help --man */
+};
+
+struct session {
+	FILE *out;
+	FILE *err;
+	bool in_crash;
+	volatile sig_atomic_t stop; /* set by a signal handler: end the command at once */
+	struct options options;	    /* of the running command */
+	/*
+	 * Opens what is looked at. The command: the files of -c and -s. crash: itself.
+	 * @raw_allowed: only memory is needed, no kernel.
+	 */
+	struct error *(*open_kernel)(struct session *session, struct kernel **ret);
+	struct error *(*open_memory)(struct session *session, struct memory **ret);
+	/* Opened when first needed; kept. */
+	struct kernel *kernel;
+	struct inventory *inventory;
+	struct memory *memory; /* of root: targets, where there is no kernel */
+	char backend[64];      /* what else --version should tell: "crash 8.0.2" */
+};
+
+enum exit_status { EXIT_DONE = 0, EXIT_FINDINGS = 1, EXIT_FAILED = 2 };
+
+/* session_kernel() - the kernel, opened if need be; the session keeps it. */
+struct error *session_kernel(struct session *session, struct kernel **ret);
+/* session_inventory() - what the host has; found once. Prints its warnings the first time. */
+struct error *session_inventory(struct session *session, struct inventory **ret);
+/* session_memory() - physical memory alone: a kernel is not needed. */
+struct error *session_memory(struct session *session, struct memory **ret);
+
+/* session_message() - one line on the session's stderr, "iommupt: " in front. */
+void session_message(const struct session *session, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* session_deinit() - release all that was opened. */
+void session_deinit(struct session *session);
+
+#endif

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "target/error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char no_memory_message[] = "out of memory";
+static struct error no_memory = { .message = no_memory_message };
+
+struct error *error_no_memory(void)
+{
+	return &no_memory;
+}
+
+static struct error *error_vnew(int errnum, const char *format, va_list args)
+{
+	struct error *err = malloc(sizeof(*err));
+	char *text = NULL;
+
+	if (!err)
+		return &no_memory;
+	if (vasprintf(&text, format, args) < 0) {
+		free(err);
+		return &no_memory;
+	}
+	err->message = text;
+	if (errnum) {
+		char *longer = NULL;
+
+		if (asprintf(&longer, "%s: %s", text, strerror(errnum)) >= 0) {
+			err->message = longer;
+			free(text);
+		}
+	}
+	return err;
+}
+
+struct error *error_new(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	struct error *err = error_vnew(0, format, args);
+	va_end(args);
+	return err;
+}
+
+struct error *error_errno(int errnum, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	struct error *err = error_vnew(errnum, format, args);
+	va_end(args);
+	return err;
+}
+
+void error_free(struct error *err)
+{
+	if (!err || err == &no_memory)
+		return;
+	free(err->message);
+	free(err);
+}

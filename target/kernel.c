@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "target/kernel.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "target/error.h"
+#include "target/kernel_private.h"
+#include "target/vmlinux.h"
+
+enum { LIST_MAX = 1 << 20 };
+
+struct memory *kernel_memory(struct kernel *kernel)
+{
+	return kernel->memory;
+}
+
+const char *kernel_release(struct kernel *kernel)
+{
+	return kernel->release;
+}
+
+struct error *kernel_new(struct memory *memory, struct kernel **ret)
+{
+	struct kernel *kernel = calloc(1, sizeof(*kernel));
+
+	if (!kernel) {
+		memory_close(memory);
+		return error_no_memory();
+	}
+	kernel->memory = memory;
+	if (memory->vmcoreinfo)
+		vmcoreinfo_get(memory->vmcoreinfo, "OSRELEASE", kernel->release,
+			       sizeof(kernel->release));
+	for (size_t i = 0; i < KERNEL_CACHE_PAGES; i++)
+		kernel->cache[i].address = UINT64_MAX;
+	kernel->pages = malloc((size_t)KERNEL_CACHE_PAGES * KERNEL_PAGE);
+	if (!kernel->pages) {
+		kernel_close(kernel);
+		return error_no_memory();
+	}
+	*ret = kernel;
+	return NULL;
+}
+
+struct error *kernel_create(struct memory *memory, struct virtual_memory *virtual_memory,
+			    struct symbols *symbols, struct types *types, struct kernel **ret)
+{
+	struct kernel *kernel = NULL;
+	struct error *err = kernel_new(memory, &kernel);
+
+	if (err) {
+		virtual_memory->destroy(virtual_memory);
+		symbols->ops->destroy(symbols);
+		types->ops->destroy(types);
+		return err;
+	}
+	kernel->virtual_memory = virtual_memory;
+	kernel->symbols[kernel->symbols_count++] = symbols;
+	kernel->types[kernel->types_count++] = types;
+	*ret = kernel;
+	return NULL;
+}
+
+void kernel_close(struct kernel *kernel)
+{
+	if (!kernel)
+		return;
+	for (size_t i = 0; i < kernel->types_count; i++)
+		kernel->types[i]->ops->destroy(kernel->types[i]);
+	for (size_t i = 0; i < kernel->symbols_count; i++)
+		kernel->symbols[i]->ops->destroy(kernel->symbols[i]);
+	for (size_t i = 0; i < kernel->files_count; i++)
+		vmlinux_close(kernel->files[i]);
+	if (kernel->virtual_memory)
+		kernel->virtual_memory->destroy(kernel->virtual_memory);
+	memory_close(kernel->memory);
+	free(kernel->pages);
+	free(kernel);
+}
+
+bool kernel_symbol(struct kernel *kernel, const char *name, uint64_t *ret)
+{
+	for (size_t i = 0; i < kernel->symbols_count; i++) {
+		struct symbols *symbols = kernel->symbols[i];
+		uint64_t address = 0;
+
+		if (symbols->ops->find(symbols, name, &address, 1) == 0)
+			continue;
+		*ret = address + (symbols->link_time ? kernel->kaslr_offset : 0);
+		return true;
+	}
+	return false;
+}
+
+static struct error *resolve_one(struct kernel *kernel, const struct type_query *query,
+				 struct member *ret)
+{
+	*ret = (struct member){ .present = false };
+	for (size_t i = 0; i < kernel->types_count && !ret->present; i++) {
+		struct types *types = kernel->types[i];
+		struct error *err = types->ops->find(types, query, ret);
+
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+struct error *kernel_resolve(struct kernel *kernel, const struct type_query *queries,
+			     struct member *members, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct error *err = resolve_one(kernel, &queries[i], &members[i]);
+
+		if (err)
+			return err;
+		members[i].query = &queries[i];
+	}
+	return NULL;
+}
+
+/* Whole pages are cached: structures lie close together and are read field by field. */
+static enum block_status cached_page(struct kernel *kernel, uint64_t page, const char **ret)
+{
+	const size_t slot = (size_t)((page / KERNEL_PAGE) % KERNEL_CACHE_PAGES);
+	char *data = kernel->pages + slot * KERNEL_PAGE;
+
+	if (kernel->cache[slot].address != page) {
+		kernel->cache[slot].address = UINT64_MAX;
+		kernel->cache[slot].status = kernel->virtual_memory->read_page(
+			kernel->virtual_memory, kernel->memory, page, data);
+		kernel->cache[slot].address = page;
+	}
+	*ret = data;
+	return kernel->cache[slot].status;
+}
+
+struct error *kernel_read(struct kernel *kernel, uint64_t address, void *data, size_t len)
+{
+	char *to = data;
+
+	while (len) {
+		const size_t within = (size_t)(address % KERNEL_PAGE);
+		const size_t piece = len < KERNEL_PAGE - within ? len : KERNEL_PAGE - within;
+		const char *page = NULL;
+		enum block_status status = cached_page(kernel, address - within, &page);
+
+		if (status != BLOCK_OK)
+			return error_new("kernel memory at 0x%" PRIx64 " is %s%s%s", address,
+					 block_status_text(status),
+					 kernel->memory->defect ? ": " : "",
+					 kernel->memory->defect ? kernel->memory->defect : "");
+		memcpy(to, page + within, piece);
+		to += piece;
+		address += piece;
+		len -= piece;
+	}
+	return NULL;
+}
+
+struct error *kernel_get(struct kernel *kernel, uint64_t base, const struct member *member,
+			 uint64_t *ret)
+{
+	uint64_t value = 0; /* little-endian hosts and targets only */
+
+	if (!member->present || member->size > sizeof(value))
+		return error_new("this kernel's struct %s has no member %s of a known size; if its "
+				 "debug information is complete, report the kernel's version",
+				 member->query ? member->query->type : "?",
+				 member->query ? member->query->member : "?");
+	struct error *err = kernel_read(kernel, base + member->offset, &value, member->size);
+	if (err)
+		return err;
+	if (member->bit_size)
+		value = (value >> member->bit_offset) & ((1ULL << member->bit_size) - 1);
+	*ret = value;
+	return NULL;
+}
+
+struct error *kernel_string(struct kernel *kernel, uint64_t address, char *text, size_t size)
+{
+	for (size_t i = 0; i + 1 < size; i++) {
+		struct error *err = kernel_read(kernel, address + i, &text[i], 1);
+
+		if (err)
+			return err;
+		if (text[i] == '\0')
+			return NULL;
+	}
+	text[size - 1] = '\0';
+	return NULL;
+}
+
+bool kernel_to_phys(struct kernel *kernel, uint64_t address, uint64_t *ret)
+{
+	return kernel->virtual_memory->to_phys(kernel->virtual_memory, kernel->memory, address, ret);
+}
+
+bool list_next(struct kernel *kernel, struct list_cursor *cursor)
+{
+	uint64_t next = 0;
+
+	cursor->error = kernel_read(kernel, cursor->node, &next, sizeof(next));
+	if (cursor->error || next == cursor->head)
+		return false;
+	if (next == 0 || cursor->count++ >= LIST_MAX) {
+		cursor->error = error_new("the kernel list at 0x%" PRIx64 " does not close: damaged",
+					  cursor->head);
+		return false;
+	}
+	cursor->node = next;
+	return true;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The kernel under study: its memory by virtual address, its symbols and its
+ * types. What the walkers see of a target.
+ *
+ * A struct kernel owns what it was made from. It is not thread-safe.
+ */
+#ifndef IOMMUPT_KERNEL_H
+#define IOMMUPT_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "target/memory.h"
+#include "target/symbols.h"
+#include "target/types.h"
+
+struct error;
+struct kernel;
+
+/* How kernel virtual memory is read; crash has its own, files use the kernel's page table. */
+struct virtual_memory {
+	/* One page-sized, page-aligned block of kernel virtual memory. */
+	enum block_status (*read_page)(struct virtual_memory *self, struct memory *memory,
+				       uint64_t address, void *data);
+	/* Physical address of kernel virtual @address; false when it is not mapped. */
+	bool (*to_phys)(struct virtual_memory *self, struct memory *memory, uint64_t address,
+			uint64_t *ret);
+	void (*destroy)(struct virtual_memory *self);
+};
+
+enum { KERNEL_PAGE = 4096, KERNEL_SOURCES_MAX = 16 };
+
+/*
+ * kernel_open() - make a kernel of @memory and the files @symbol_files (vmlinux, module debug
+ * files). Takes over @memory, also on error. Checks that vmlinux belongs to the dump.
+ */
+struct error *kernel_open(struct memory *memory, const char *const *symbol_files, size_t count,
+			  struct kernel **ret);
+
+/* kernel_create() - from ready-made parts (crash); takes over all of them, also on error. */
+struct error *kernel_create(struct memory *memory, struct virtual_memory *virtual_memory,
+			    struct symbols *symbols, struct types *types, struct kernel **ret);
+
+void kernel_close(struct kernel *kernel);
+
+struct memory *kernel_memory(struct kernel *kernel);
+
+/* kernel_release() - "6.1.0-50-amd64", or "" when it cannot be known. */
+const char *kernel_release(struct kernel *kernel);
+
+/* kernel_symbol() - the run-time address of the first symbol called @name; false if none. */
+bool kernel_symbol(struct kernel *kernel, const char *name, uint64_t *ret);
+
+/*
+ * kernel_resolve() - look up @count members at once: one table per user. A member that the
+ * kernel does not have is answered by present == false.
+ */
+struct error *kernel_resolve(struct kernel *kernel, const struct type_query *queries,
+			     struct member *members, size_t count);
+
+/* kernel_read() - @len bytes at kernel virtual @address, or an error naming the address. */
+struct error *kernel_read(struct kernel *kernel, uint64_t address, void *data, size_t len);
+
+/* kernel_get() - the integer in @member of the structure at @base; absent is an error. */
+struct error *kernel_get(struct kernel *kernel, uint64_t base, const struct member *member,
+			 uint64_t *ret);
+
+/* kernel_string() - up to @size - 1 bytes of the string at @address. */
+struct error *kernel_string(struct kernel *kernel, uint64_t address, char *text, size_t size);
+
+/* kernel_to_phys() - physical address of kernel virtual @address; false if not mapped. */
+bool kernel_to_phys(struct kernel *kernel, uint64_t address, uint64_t *ret);
+
+/*
+ * Iterate a struct list_head ring, bounded: a ring that does not close, or a node that
+ * cannot be read, ends it with an error in @cursor.
+ *
+ *	struct list_cursor cursor = list_begin(head_address);
+ *	while (list_next(kernel, &cursor))
+ *		... cursor.node ...
+ *	if (cursor.error) ...
+ */
+struct list_cursor {
+	uint64_t head;
+	uint64_t node;
+	uint64_t count;
+	struct error *error; /* the caller's, when list_next() has returned false */
+};
+
+static inline struct list_cursor list_begin(uint64_t head)
+{
+	return (struct list_cursor){ .head = head, .node = head };
+}
+
+bool list_next(struct kernel *kernel, struct list_cursor *cursor);
+
+#endif

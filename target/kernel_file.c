@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* A kernel from a vmcore file and symbol files: opening them and holding them together. */
+#include <elf.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "target/error.h"
+#include "target/kernel_private.h"
+#include "target/vmlinux.h"
+
+/* A new architecture is one new file and one row here. */
+static const struct arch_ops *const architectures[] = { &arch_x86_64 };
+
+bool banner_is_at(struct memory *memory, struct virtual_memory *virtual_memory,
+		  const struct banner *banner, uint64_t offset)
+{
+	char page[KERNEL_PAGE];
+	const uint64_t address = banner->address + offset;
+	const size_t within = (size_t)(address % KERNEL_PAGE);
+	/* One page of it is enough: the rest could lie in a page that was filtered out. */
+	const size_t len = banner->len < KERNEL_PAGE - within ? banner->len : KERNEL_PAGE - within;
+
+	return virtual_memory->read_page(virtual_memory, memory, address - within, page) ==
+		       BLOCK_OK &&
+	       memcmp(page + within, banner->text, len) == 0;
+}
+
+static void load_banner(struct kernel *kernel, struct banner *banner)
+{
+	*banner = (struct banner){ 0 };
+	for (size_t i = 0; i < kernel->symbols_count; i++) {
+		struct symbols *symbols = kernel->symbols[i];
+
+		if (symbols->ops->find(symbols, "linux_banner", &banner->address, 1) == 0)
+			continue;
+		for (size_t j = 0; j < kernel->files_count && banner->len == 0; j++) {
+			size_t got = vmlinux_read(kernel->files[j], banner->address, banner->text,
+						  sizeof(banner->text) - 1);
+
+			banner->len = strnlen(banner->text, got);
+		}
+		return;
+	}
+}
+
+/* "Linux version 6.1.0-50-amd64 ..." without its end of line, for messages. */
+static void banner_line(const struct banner *banner, char *line, size_t size)
+{
+	int len = (int)strcspn(banner->text, "\n");
+
+	snprintf(line, size, "%.*s", len < 60 ? len : 60, banner->text);
+}
+
+static void hex_text(const uint8_t *bytes, size_t len, char *text, size_t size)
+{
+	text[0] = '\0';
+	for (size_t i = 0; i < len && 2 * i + 2 < size; i++)
+		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+}
+
+/* Build IDs, where both sides have one, decide whether a vmlinux belongs to the dump. */
+static struct error *check_build_id(struct kernel *kernel, const struct vmlinux *vmlinux)
+{
+	char of_dump[80];
+	char of_file[80];
+	size_t len = 0;
+	const uint8_t *id = vmlinux_build_id(vmlinux, &len);
+
+	if (!kernel->memory->vmcoreinfo || len == 0 ||
+	    !vmcoreinfo_get(kernel->memory->vmcoreinfo, "BUILD-ID", of_dump, sizeof(of_dump)))
+		return NULL;
+	hex_text(id, len, of_file, sizeof(of_file));
+	if (strcmp(of_dump, of_file) == 0)
+		return NULL;
+	return error_new("%s (build ID %s) does not belong to %s (kernel %s, build ID %s); give the "
+			 "vmlinux of that kernel with -s",
+			 vmlinux_path(vmlinux), of_file, kernel->memory->path,
+			 kernel->release[0] ? kernel->release : "of unknown release", of_dump);
+}
+
+static struct error *add_file(struct kernel *kernel, const char *path)
+{
+	struct vmlinux *file = NULL;
+	struct symbols *symbols = NULL;
+	struct types *types = NULL;
+
+	if (kernel->files_count == KERNEL_SOURCES_MAX)
+		return error_new("more than %d files with -s; give only those of this kernel",
+				 KERNEL_SOURCES_MAX);
+	struct error *err = vmlinux_open(path, &file);
+	if (err)
+		return err;
+	kernel->files[kernel->files_count++] = file;
+	err = vmlinux_symbols(file, &symbols);
+	if (err)
+		return err;
+	uint64_t banner = 0;
+	if (symbols->ops->find(symbols, "linux_banner", &banner, 1)) {
+		symbols->link_time = true;
+		kernel->symbols[kernel->symbols_count++] = symbols;
+		err = check_build_id(kernel, file);
+	} else {
+		/* A module's debug file: its addresses are not the loaded module's. */
+		symbols->ops->destroy(symbols);
+	}
+	if (!err)
+		err = vmlinux_dwarf(file, &types);
+	if (!err)
+		kernel->types[kernel->types_count++] = types;
+	return err;
+}
+
+static struct error *need_symbols(const struct kernel *kernel)
+{
+	char build_id[80] = "";
+
+	if (kernel->memory->vmcoreinfo)
+		vmcoreinfo_get(kernel->memory->vmcoreinfo, "BUILD-ID", build_id, sizeof(build_id));
+	return error_new("%s: its kernel's symbols are needed; give the debug vmlinux of kernel %s%s%s "
+			 "with -s (Debian: package linux-image-%s-dbg)",
+			 kernel->memory->path, kernel->release[0] ? kernel->release : "(release unknown)",
+			 build_id[0] ? ", build ID " : "", build_id,
+			 kernel->release[0] ? kernel->release : "*");
+}
+
+static struct error *not_found(const struct kernel *kernel, const struct banner *banner)
+{
+	char line[64];
+	const char *defect = kernel->memory->defect;
+
+	if (defect)
+		return error_new("%s: %s, and the kernel's page table cannot be read; copy it again",
+				 kernel->memory->path, defect);
+	if (!kernel->memory->vmcoreinfo && kernel->memory->note_count == 0)
+		return error_new("%s: has neither VMCOREINFO nor CPU notes, so the kernel's page table "
+				 "cannot be found; dump with -device vmcoreinfo, or use root:FORMAT@PHYS",
+				 kernel->memory->path);
+	banner_line(banner, line, sizeof(line));
+	return error_new("%s (%s) does not belong to %s (kernel %s): its linux_banner is not there; "
+			 "give the vmlinux of that kernel with -s",
+			 kernel->files_count ? vmlinux_path(kernel->files[0]) : "the symbol file", line,
+			 kernel->memory->path,
+			 kernel->release[0] ? kernel->release : "of unknown release");
+}
+
+static struct error *open_virtual_memory(struct kernel *kernel)
+{
+	const struct arch_ops *arch = NULL;
+	struct banner banner;
+
+	for (size_t i = 0; i < sizeof(architectures) / sizeof(architectures[0]); i++) {
+		if (architectures[i]->arch == kernel->memory->arch)
+			arch = architectures[i];
+	}
+	if (!arch)
+		return error_new("%s: is a dump of an architecture that is not known; x86-64 dumps are "
+				 "read, others only by root:FORMAT@PHYS",
+				 kernel->memory->path);
+	if (kernel->files_count && vmlinux_machine(kernel->files[0]) != arch->elf_machine)
+		return error_new("%s is not a %s file, but %s is a %s dump; give that kernel's vmlinux "
+				 "with -s",
+				 vmlinux_path(kernel->files[0]), arch->name, kernel->memory->path,
+				 arch->name);
+	load_banner(kernel, &banner);
+	struct error *err = arch->open_virtual_memory(kernel, &banner, &kernel->kaslr_offset,
+						      &kernel->virtual_memory);
+	if (!err && !kernel->virtual_memory)
+		err = not_found(kernel, &banner);
+	if (!err && kernel->release[0] == '\0')
+		sscanf(banner.text, "Linux version %79s", kernel->release);
+	return err;
+}
+
+struct error *kernel_open(struct memory *memory, const char *const *symbol_files, size_t count,
+			  struct kernel **ret)
+{
+	struct kernel *kernel = NULL;
+	struct error *err = kernel_new(memory, &kernel);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < count && !err; i++)
+		err = add_file(kernel, symbol_files[i]);
+	if (!err && kernel->symbols_count == 0)
+		err = need_symbols(kernel);
+	if (!err)
+		err = open_virtual_memory(kernel);
+	if (err) {
+		kernel_close(kernel);
+		return err;
+	}
+	*ret = kernel;
+	return NULL;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Physical memory of the machine under study.
+ *
+ * Everything above asks for blocks, many at a time, so that a backend can
+ * sort, fetch, decompress and prefetch as it likes. A block that cannot be had
+ * says why; it never reads as zeros.
+ */
+#ifndef IOMMUPT_MEMORY_H
+#define IOMMUPT_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+struct memory;
+
+enum block_status {
+	BLOCK_OK,
+	BLOCK_MISSING, /* memory, but not in the dump: filtered out */
+	BLOCK_OUTSIDE, /* not memory as far as the dump says: MMIO, or nothing */
+	BLOCK_DAMAGED, /* in the dump, but it cannot be read or decompressed, or it is cut off */
+};
+
+/* A block of physical memory to read; `status` and the bytes at `data` are the answer. */
+struct block_request {
+	uint64_t phys; /* any alignment */
+	void *data;    /* @len bytes, the caller's */
+	uint32_t len;
+	enum block_status status;
+};
+
+/* One ELF-style note of the dump (CPU registers); borrowed from the memory. */
+struct memory_note {
+	const char *name;
+	uint32_t type;
+	const uint8_t *desc;
+	size_t len;
+};
+
+struct memory_ops {
+	const char *name; /* "kdumpfile", "raw", "crash" */
+	/* Read @count blocks. Never fails as a whole: each request has its own status. */
+	void (*read)(struct memory *memory, struct block_request *requests, size_t count);
+	/* BLOCK_OK or BLOCK_MISSING when @phys is memory, else BLOCK_OUTSIDE. */
+	enum block_status (*probe)(struct memory *memory, uint64_t phys);
+	void (*destroy)(struct memory *memory);
+};
+
+enum memory_arch { ARCH_UNKNOWN, ARCH_X86_64, ARCH_AARCH64 };
+
+/* Embedded first in each backend's own structure. */
+struct memory {
+	const struct memory_ops *ops;
+	char *path;	       /* file name for messages; owned */
+	char *format;	       /* what the file is, for people ("ELF dump", ...); owned */
+	enum memory_arch arch; /* ARCH_UNKNOWN for a raw image */
+	char *defect;	       /* what is wrong with the file as a whole (cut off); NULL: nothing */
+	char *vmcoreinfo;      /* text of the VMCOREINFO note, NUL-terminated; NULL when none */
+	struct memory_note *notes;
+	size_t note_count;
+};
+
+/*
+ * memory_open() - open @path with the first backend that knows it. With @raw_allowed a file
+ * of no known format is taken as an image of physical memory from address 0.
+ */
+struct error *memory_open(const char *path, bool raw_allowed, struct memory **ret);
+void memory_close(struct memory *memory);
+
+/* memory_read() - one block; BLOCK_OK or the reason why not. */
+enum block_status memory_read(struct memory *memory, uint64_t phys, void *data, uint32_t len);
+
+/* block_status_text() - "not in the dump", ...: for messages. */
+const char *block_status_text(enum block_status status);
+
+/*
+ * vmcoreinfo_get() - the value behind "KEY=" in the VMCOREINFO text @info, up to the end of
+ * its line; false when there is no such line. vmcoreinfo_number() parses a decimal or hex one.
+ */
+bool vmcoreinfo_get(const char *info, const char *key, char *value, size_t size);
+bool vmcoreinfo_hex(const char *info, const char *key, uint64_t *ret);
+bool vmcoreinfo_number(const char *info, const char *key, int64_t *ret);
+
+#endif

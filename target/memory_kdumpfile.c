@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * Memory of a vmcore file, by libkdumpfile: ELF dumps, kdump-compressed ones
+ * (makedumpfile, QEMU), and the flattened form of both.
+ *
+ * Blocks are read by machine physical address only; libkdumpfile's own address
+ * translation is not used, so that dumps without VMCOREINFO work as well.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libkdumpfile/kdumpfile.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "target/backends.h"
+#include "target/error.h"
+#include "target/flattened.h"
+#include "target/notes.h"
+
+struct memory_kdumpfile {
+	struct memory memory;
+	kdump_ctx_t *context;
+	kdump_bmp_t *in_file;	/* page frames that the dump holds; NULL: not known */
+	kdump_bmp_t *in_memory; /* page frames that are memory; NULL: not known */
+	unsigned int page_shift;
+	int fd;
+};
+
+static struct memory_kdumpfile *to_kdumpfile(struct memory *memory)
+{
+	return (struct memory_kdumpfile *)memory;
+}
+
+static bool bit_is_set(kdump_bmp_t *bitmap, uint64_t bit)
+{
+	unsigned char raw = 0;
+
+	return kdump_bmp_get_bits(bitmap, bit, bit, &raw) == KDUMP_OK && (raw & 1);
+}
+
+static enum block_status kdumpfile_probe(struct memory *memory, uint64_t phys)
+{
+	struct memory_kdumpfile *self = to_kdumpfile(memory);
+	const uint64_t frame = phys >> self->page_shift;
+
+	if (!self->in_file || bit_is_set(self->in_file, frame))
+		return BLOCK_OK;
+	if (self->in_memory && bit_is_set(self->in_memory, frame))
+		return BLOCK_MISSING;
+	return BLOCK_OUTSIDE;
+}
+
+/* Read within one page of the dump: libkdumpfile would give zeros for a hole in an ELF. */
+static enum block_status read_piece(struct memory_kdumpfile *self, uint64_t phys, void *data,
+				    size_t len)
+{
+	enum block_status status = kdumpfile_probe(&self->memory, phys);
+
+	if (status != BLOCK_OK)
+		return status;
+	size_t got = len;
+	kdump_status result = kdump_read(self->context, KDUMP_MACHPHYSADDR, phys, data, &got);
+	if (result == KDUMP_OK)
+		return BLOCK_OK;
+	kdump_clear_err(self->context);
+	return result == KDUMP_ERR_NODATA ? BLOCK_MISSING : BLOCK_DAMAGED;
+}
+
+static void kdumpfile_read(struct memory *memory, struct block_request *requests, size_t count)
+{
+	struct memory_kdumpfile *self = to_kdumpfile(memory);
+	const uint64_t page_size = 1ULL << self->page_shift;
+
+	for (size_t i = 0; i < count; i++) {
+		struct block_request *request = &requests[i];
+		uint32_t done = 0;
+
+		request->status = BLOCK_OK;
+		while (done < request->len && request->status == BLOCK_OK) {
+			uint64_t phys = request->phys + done;
+			uint64_t piece = page_size - (phys & (page_size - 1));
+
+			if (piece > request->len - done)
+				piece = request->len - done;
+			request->status = read_piece(self, phys, (char *)request->data + done,
+						     piece);
+			done += (uint32_t)piece;
+		}
+	}
+}
+
+static void kdumpfile_destroy(struct memory *memory)
+{
+	struct memory_kdumpfile *self = to_kdumpfile(memory);
+
+	if (self->in_file)
+		kdump_bmp_decref(self->in_file);
+	if (self->in_memory)
+		kdump_bmp_decref(self->in_memory);
+	if (self->context)
+		kdump_free(self->context);
+	if (self->fd >= 0)
+		close(self->fd);
+	free(self);
+}
+
+static const struct memory_ops kdumpfile_ops = {
+	.name = "libkdumpfile",
+	.read = kdumpfile_read,
+	.probe = kdumpfile_probe,
+	.destroy = kdumpfile_destroy,
+};
+
+static kdump_bmp_t *get_bitmap(kdump_ctx_t *context, const char *key)
+{
+	kdump_attr_t attr = { .type = KDUMP_BITMAP };
+
+	if (kdump_get_attr(context, key, &attr) != KDUMP_OK || attr.type != KDUMP_BITMAP) {
+		kdump_clear_err(context);
+		return NULL;
+	}
+	kdump_bmp_incref(attr.val.bitmap);
+	return attr.val.bitmap;
+}
+
+static char *get_string(kdump_ctx_t *context, const char *key)
+{
+	kdump_attr_t attr = { .type = KDUMP_STRING };
+
+	if (kdump_get_attr(context, key, &attr) != KDUMP_OK || attr.type != KDUMP_STRING) {
+		kdump_clear_err(context);
+		return NULL;
+	}
+	return strdup(attr.val.string);
+}
+
+static enum memory_arch get_arch(kdump_ctx_t *context)
+{
+	char *name = get_string(context, KDUMP_ATTR_ARCH_NAME);
+	enum memory_arch arch = ARCH_UNKNOWN;
+
+	if (name && strcmp(name, "x86_64") == 0)
+		arch = ARCH_X86_64;
+	else if (name && strcmp(name, "aarch64") == 0)
+		arch = ARCH_AARCH64;
+	free(name);
+	return arch;
+}
+
+static void get_page_shift(struct memory_kdumpfile *self)
+{
+	kdump_attr_t attr = { .type = KDUMP_NUMBER };
+
+	self->page_shift = 12;
+	if (kdump_get_attr(self->context, KDUMP_ATTR_PAGE_SHIFT, &attr) == KDUMP_OK &&
+	    attr.val.number >= 12 && attr.val.number <= 16)
+		self->page_shift = (unsigned int)attr.val.number;
+	kdump_clear_err(self->context);
+}
+
+static void get_vmcoreinfo(struct memory_kdumpfile *self)
+{
+	char *raw = NULL;
+
+	if (kdump_vmcoreinfo_raw(self->context, &raw) == KDUMP_OK)
+		self->memory.vmcoreinfo = raw;
+	else
+		kdump_clear_err(self->context);
+}
+
+static struct error *open_context(struct memory_kdumpfile *self, const char *path)
+{
+	self->context = kdump_new();
+	if (!self->context)
+		return error_no_memory();
+	if (kdump_open_fd(self->context, self->fd) == KDUMP_OK)
+		return NULL;
+	return error_new("%s: cannot be read as a vmcore (%s); give an ELF or kdump-compressed "
+			 "vmcore with -c",
+			 path, kdump_get_err(self->context));
+}
+
+struct error *memory_kdumpfile_open(const char *path, int fd, struct memory **ret)
+{
+	struct memory_kdumpfile *self = calloc(1, sizeof(*self));
+
+	if (!self) {
+		close(fd);
+		return error_no_memory();
+	}
+	self->memory.ops = &kdumpfile_ops;
+	self->fd = fd;
+	struct error *err = NULL;
+	if (flattened_probe(fd))
+		err = flattened_rearrange(path, fd, &self->fd);
+	if (!err)
+		err = open_context(self, path);
+	if (!err) {
+		self->memory.arch = get_arch(self->context);
+		self->memory.format = get_string(self->context, "file.description");
+		self->in_file = get_bitmap(self->context, KDUMP_ATTR_FILE_PAGEMAP);
+		self->in_memory = get_bitmap(self->context, KDUMP_ATTR_MEMORY_PAGEMAP);
+		get_page_shift(self);
+		get_vmcoreinfo(self);
+		err = notes_load(&self->memory, self->fd);
+	}
+	if (err) {
+		memory_close(&self->memory);
+		return err;
+	}
+	*ret = &self->memory;
+	return NULL;
+}

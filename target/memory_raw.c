@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* Memory that is a plain file: byte N of the file is physical address N. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "target/backends.h"
+#include "target/error.h"
+
+struct memory_raw {
+	struct memory memory;
+	uint64_t size;
+	int fd;
+};
+
+static enum block_status raw_probe(struct memory *memory, uint64_t phys)
+{
+	const struct memory_raw *self = (struct memory_raw *)memory;
+
+	return phys < self->size ? BLOCK_OK : BLOCK_OUTSIDE;
+}
+
+static enum block_status read_block(const struct memory_raw *self, uint64_t phys, char *data,
+				    uint32_t len)
+{
+	if (phys >= self->size || len > self->size - phys)
+		return BLOCK_OUTSIDE;
+	while (len) {
+		ssize_t n = pread(self->fd, data, len, (off_t)phys);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return BLOCK_DAMAGED;
+		phys += (uint64_t)n;
+		data += n;
+		len -= (uint32_t)n;
+	}
+	return BLOCK_OK;
+}
+
+static void raw_read(struct memory *memory, struct block_request *requests, size_t count)
+{
+	const struct memory_raw *self = (struct memory_raw *)memory;
+
+	for (size_t i = 0; i < count; i++)
+		requests[i].status = read_block(self, requests[i].phys, requests[i].data,
+						requests[i].len);
+}
+
+static void raw_destroy(struct memory *memory)
+{
+	struct memory_raw *self = (struct memory_raw *)memory;
+
+	close(self->fd);
+	free(self);
+}
+
+static const struct memory_ops raw_ops = {
+	.name = "raw",
+	.read = raw_read,
+	.probe = raw_probe,
+	.destroy = raw_destroy,
+};
+
+struct error *memory_raw_open(const char *path, int fd, struct memory **ret)
+{
+	struct memory_raw *self = calloc(1, sizeof(*self));
+	struct stat status;
+
+	if (!self) {
+		close(fd);
+		return error_no_memory();
+	}
+	self->memory.ops = &raw_ops;
+	self->fd = fd;
+	if (fstat(fd, &status)) {
+		struct error *err = error_errno(errno, "%s: cannot be examined", path);
+
+		raw_destroy(&self->memory);
+		return err;
+	}
+	self->size = (uint64_t)status.st_size;
+	self->memory.format = strdup("raw image of physical memory");
+	*ret = &self->memory;
+	return NULL;
+}

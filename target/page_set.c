@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "target/page_set.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "target/error.h"
+
+enum { CHUNK_WORDS = 512, CHUNK_LG2 = 12 + 15 }; /* 4 KiB of bits: 128 MiB of memory */
+
+struct chunk {
+	uint64_t number; /* phys >> CHUNK_LG2 */
+	uint64_t bits[CHUNK_WORDS];
+};
+
+struct page_set {
+	struct chunk **slots; /* open addressing; size is a power of two */
+	size_t size;
+	size_t used;
+	struct chunk *last; /* the one met last: neighbours come together */
+};
+
+struct error *page_set_create(struct page_set **ret)
+{
+	struct page_set *set = calloc(1, sizeof(*set));
+
+	if (!set)
+		return error_no_memory();
+	set->size = 64;
+	set->slots = calloc(set->size, sizeof(struct chunk *));
+	if (!set->slots) {
+		free(set);
+		return error_no_memory();
+	}
+	*ret = set;
+	return NULL;
+}
+
+void page_set_destroy(struct page_set *set)
+{
+	if (!set)
+		return;
+	for (size_t i = 0; i < set->size; i++)
+		free(set->slots[i]);
+	free(set->slots);
+	free(set);
+}
+
+static struct chunk **find_slot(struct chunk **slots, size_t size, uint64_t number)
+{
+	size_t i = (size_t)((number * 0x9e3779b97f4a7c15ULL) >> 32) & (size - 1);
+
+	while (slots[i] && slots[i]->number != number)
+		i = (i + 1) & (size - 1);
+	return &slots[i];
+}
+
+static struct error *grow(struct page_set *set)
+{
+	size_t size = set->size * 2;
+	struct chunk **slots = calloc(size, sizeof(struct chunk *));
+
+	if (!slots)
+		return error_no_memory();
+	for (size_t i = 0; i < set->size; i++) {
+		if (set->slots[i])
+			*find_slot(slots, size, set->slots[i]->number) = set->slots[i];
+	}
+	free(set->slots);
+	set->slots = slots;
+	set->size = size;
+	return NULL;
+}
+
+static struct error *find_chunk(struct page_set *set, uint64_t number, struct chunk **ret)
+{
+	struct chunk **slot = find_slot(set->slots, set->size, number);
+
+	if (!*slot) {
+		if (set->used * 2 >= set->size) {
+			struct error *err = grow(set);
+
+			if (err)
+				return err;
+			slot = find_slot(set->slots, set->size, number);
+		}
+		*slot = calloc(1, sizeof(**slot));
+		if (!*slot)
+			return error_no_memory();
+		(*slot)->number = number;
+		set->used++;
+	}
+	*ret = *slot;
+	return NULL;
+}
+
+struct error *page_set_add(struct page_set *set, uint64_t phys, bool *added)
+{
+	const uint64_t number = phys >> CHUNK_LG2;
+
+	if (!set->last || set->last->number != number) {
+		struct error *err = find_chunk(set, number, &set->last);
+
+		if (err)
+			return err;
+	}
+	const uint64_t page = (phys >> 12) & (CHUNK_WORDS * 64 - 1);
+	uint64_t *word = &set->last->bits[page / 64];
+	const uint64_t bit = 1ULL << (page % 64);
+	*added = !(*word & bit);
+	*word |= bit;
+	return NULL;
+}

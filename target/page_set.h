@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A set of physical pages: one bit for each 4 KiB, kept in chunks that exist
+ * only where something was added. 88 GiB of tables need about 3 MB.
+ */
+#ifndef IOMMUPT_PAGE_SET_H
+#define IOMMUPT_PAGE_SET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct error;
+struct page_set;
+
+struct error *page_set_create(struct page_set **ret);
+void page_set_destroy(struct page_set *set);
+
+/* page_set_add() - add the page of @phys; *added is false when it was in already. */
+struct error *page_set_add(struct page_set *set, uint64_t phys, bool *added);
+
+#endif

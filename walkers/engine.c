@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "walkers/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "target/error.h"
+#include "target/page_set.h"
+
+/*
+ * How the order is kept although tables come in batches: each depth has a
+ * frame, an ordered list of leaves and tables still to be visited. Going
+ * through a frame's tables fills the next frame; when that one is full, its
+ * tables are fetched in one request and it is gone through in turn.
+ */
+
+/* An element of a frame: leaves to hand out, or a table to enter. */
+struct item {
+	uint64_t iova; /* as the tables count */
+	struct pt_run run; /* leaves, or the entry that leads to the table */
+	bool is_table;
+	/* Of a table: */
+	bool enter;
+	bool repeated;
+	const struct item *parent;
+	uint64_t entry_addr;
+	struct block_request *request;
+};
+
+enum { FRAME_ITEMS = 4096 };
+
+struct frame {
+	struct item *items;
+	struct block_request *requests;
+	char *blocks;
+	size_t item_count;
+	size_t table_count;
+	size_t table_max;
+};
+
+struct walk {
+	const struct pt_tree *tree;
+	const struct pt_geometry *geometry;
+	struct memory *memory;
+	const struct pt_visitor *visitor;
+	const struct pt_control *control;
+	struct pt_statistics *statistics;
+	uint64_t start; /* as the tables count */
+	uint64_t last;
+	struct page_set *seen;
+	uint64_t repeats;
+	struct pt_run *runs[PT_MAX_LEVELS];
+	struct frame frames[PT_MAX_LEVELS];
+};
+
+static size_t table_bytes(const struct pt_geometry *geometry, unsigned int level)
+{
+	return sizeof(uint64_t) << pt_table_lg2(geometry, level);
+}
+
+/* What a table at @level covers minus one, safe for a 64-bit space. */
+static uint64_t table_span(const struct pt_geometry *geometry, unsigned int level)
+{
+	unsigned int lg2 = pt_entry_lg2(geometry, level) + pt_table_lg2(geometry, level);
+
+	return lg2 >= 64 ? ~0ULL : (1ULL << lg2) - 1;
+}
+
+static struct error *frame_init(struct frame *frame, const struct pt_geometry *geometry,
+				unsigned int level)
+{
+	size_t bytes = table_bytes(geometry, level);
+	size_t lower = level + 1U < geometry->levels ? 1U << geometry->granule_lg2 : bytes;
+
+	/* A frame below the top may meet tables of any lower level: all are a granule. */
+	frame->table_max = level + 1U < geometry->levels ? PT_BATCH_BYTES / lower : 1;
+	if (frame->table_max == 0)
+		frame->table_max = 1;
+	frame->items = malloc(FRAME_ITEMS * sizeof(*frame->items));
+	frame->requests = malloc(frame->table_max * sizeof(*frame->requests));
+	frame->blocks = malloc(frame->table_max * lower);
+	if (!frame->items || !frame->requests || !frame->blocks)
+		return error_no_memory();
+	return NULL;
+}
+
+static void frame_deinit(struct frame *frame)
+{
+	free(frame->items);
+	free(frame->requests);
+	free(frame->blocks);
+}
+
+static struct error *report(struct walk *walk, enum pt_fault_kind kind, unsigned int level,
+			    uint64_t table, uint64_t entry_addr, uint64_t iova, uint64_t span)
+{
+	walk->statistics->faults[kind]++;
+	if (!walk->visitor->fault)
+		return NULL;
+	/* Only what lies in the range that was asked for. */
+	uint64_t first = iova < walk->start ? walk->start : iova;
+	uint64_t last = walk->last - iova < span ? walk->last : iova + span;
+	struct pt_fault fault = {
+		.kind = kind,
+		.level = level,
+		.table = table,
+		.entry_addr = entry_addr,
+		.iova = pt_address_to_user(walk->geometry, first),
+		.length = last - first + 1,
+	};
+	return walk->visitor->fault(walk->visitor->arg, &fault);
+}
+
+/* Hand out leaves, clipped to the range. */
+static struct error *emit_leaves(struct walk *walk, uint64_t iova, const struct pt_run *run)
+{
+	struct pt_leaves leaves = {
+		.iova = iova,
+		.phys = run->address,
+		.attrs = run->attrs,
+		.size_lg2 = run->size_lg2,
+		.perm = run->perm,
+	};
+	uint64_t first = 0;
+	uint64_t items = run->count;
+
+	if (iova < walk->start)
+		first = (walk->start - iova) >> run->size_lg2;
+	uint64_t beyond = ((walk->last - iova) >> run->size_lg2) + 1;
+	if (items > beyond)
+		items = beyond;
+	if (first >= items)
+		return NULL;
+	leaves.count = items - first;
+	leaves.iova = pt_address_to_user(walk->geometry, iova + (first << run->size_lg2));
+	leaves.phys += first << run->size_lg2;
+	walk->statistics->leaves += leaves.count;
+	walk->statistics->mapped_bytes += leaves.count << run->size_lg2;
+	return walk->visitor->leaves ? walk->visitor->leaves(walk->visitor->arg, &leaves) : NULL;
+}
+
+static struct error *visit_frame(struct walk *walk, unsigned int depth);
+
+static struct error *frame_flush(struct walk *walk, unsigned int depth)
+{
+	struct frame *frame = &walk->frames[depth];
+
+	if (frame->item_count == 0)
+		return NULL;
+	if (walk->control && walk->control->stop && *walk->control->stop)
+		return error_new("interrupted");
+	if (frame->table_count)
+		walk->memory->ops->read(walk->memory, frame->requests, frame->table_count);
+	if (walk->control && walk->control->progress)
+		walk->control->progress(
+			walk->control->progress_arg, walk->statistics,
+			pt_address_to_user(walk->geometry, frame->items[0].iova));
+	struct error *err = visit_frame(walk, depth);
+	frame->item_count = 0;
+	frame->table_count = 0;
+	return err;
+}
+
+/* Is the table at @phys the one at @item or above it? */
+static bool is_ancestor(const struct item *item, uint64_t phys)
+{
+	for (; item; item = item->parent) {
+		if (item->run.address == phys)
+			return true;
+	}
+	return false;
+}
+
+/* Decide whether the table of @item is entered; report what speaks against it. */
+static struct error *check_table(struct walk *walk, struct item *item)
+{
+	const unsigned int level = item->run.next_level;
+	const uint64_t span = table_span(walk->geometry, level);
+	bool added = false;
+	struct error *err = page_set_add(walk->seen, item->run.address, &added);
+
+	if (err)
+		return err;
+	item->enter = true;
+	if (added)
+		return NULL;
+	item->repeated = true;
+	enum pt_fault_kind kind = PT_FAULT_REPEATED;
+	if (is_ancestor(item->parent, item->run.address)) {
+		kind = PT_FAULT_LOOP;
+		item->enter = false;
+	} else if (walk->repeats++ >= PT_REPEAT_LIMIT) {
+		kind = PT_FAULT_SKIPPED;
+		item->enter = false;
+	}
+	return report(walk, kind, level, item->run.address, item->entry_addr, item->iova, span);
+}
+
+static struct error *add_table(struct walk *walk, unsigned int depth, uint64_t iova,
+			       const struct pt_run *run, const struct item *parent,
+			       uint64_t entry_addr)
+{
+	struct frame *frame = &walk->frames[depth];
+
+	if (frame->item_count == FRAME_ITEMS || frame->table_count == frame->table_max) {
+		struct error *err = frame_flush(walk, depth);
+
+		if (err)
+			return err;
+	}
+	struct item *item = &frame->items[frame->item_count];
+	*item = (struct item){
+		.iova = iova,
+		.run = *run,
+		.is_table = true,
+		.parent = parent,
+		.entry_addr = entry_addr,
+	};
+	struct error *err = check_table(walk, item);
+	if (err || !item->enter)
+		return err;
+	size_t bytes = table_bytes(walk->geometry, run->next_level);
+	item->request = &frame->requests[frame->table_count];
+	*item->request = (struct block_request){
+		.phys = run->address,
+		.data = frame->blocks + frame->table_count * bytes,
+		.len = (uint32_t)bytes,
+	};
+	frame->table_count++;
+	frame->item_count++;
+	return NULL;
+}
+
+static struct error *add_leaves(struct walk *walk, unsigned int depth, uint64_t iova,
+				const struct pt_run *run)
+{
+	/* Nothing waits before them: no need to keep them. */
+	if (depth >= walk->geometry->levels || walk->frames[depth].item_count == 0)
+		return emit_leaves(walk, iova, run);
+	struct frame *frame = &walk->frames[depth];
+	if (frame->item_count == FRAME_ITEMS) {
+		struct error *err = frame_flush(walk, depth);
+
+		return err ? err : emit_leaves(walk, iova, run);
+	}
+	frame->items[frame->item_count++] = (struct item){ .iova = iova, .run = *run };
+	return NULL;
+}
+
+/* One run of a table's block. @item is the table, at @depth. */
+static struct error *visit_run(struct walk *walk, unsigned int depth, const struct item *item,
+			       const struct pt_run *from_block)
+{
+	const unsigned int level = item->run.next_level;
+	const unsigned int entry_lg2 = pt_entry_lg2(walk->geometry, level);
+	const uint64_t iova = item->iova + ((uint64_t)from_block->index << entry_lg2);
+	const uint64_t span = ((uint64_t)from_block->count << entry_lg2) - 1;
+
+	if (from_block->kind == PT_EMPTY || iova > walk->last || iova + span < walk->start)
+		return NULL;
+	uint64_t entry_addr = item->run.address + from_block->index * sizeof(uint64_t);
+	if (from_block->kind == PT_INVALID)
+		return report(walk, PT_FAULT_INVALID, level, item->run.address, entry_addr, iova,
+			      span);
+	struct pt_run run = *from_block;
+	run.perm &= item->run.perm;
+	run.attrs &= item->run.attrs | ~walk->geometry->format->attrs_and;
+	if (run.kind == PT_LEAF) {
+		/* From here on items count, not entries: an item may be made of several. */
+		run.count = (uint16_t)(from_block->count >> (run.size_lg2 - entry_lg2));
+		return add_leaves(walk, depth + 1, iova, &run);
+	}
+	return add_table(walk, depth + 1, iova, &run, item, entry_addr);
+}
+
+static enum pt_fault_kind fault_of_status(enum block_status status)
+{
+	switch (status) {
+	case BLOCK_OUTSIDE:
+		return PT_FAULT_OUTSIDE;
+	case BLOCK_DAMAGED:
+		return PT_FAULT_DAMAGED;
+	default:
+		return PT_FAULT_MISSING;
+	}
+}
+
+static struct error *visit_table(struct walk *walk, unsigned int depth, const struct item *item)
+{
+	const unsigned int level = item->run.next_level;
+	const struct block_request *request = item->request;
+	const unsigned int entries = 1U << pt_table_lg2(walk->geometry, level);
+
+	if (request->status != BLOCK_OK)
+		return report(walk, fault_of_status(request->status), level, request->phys,
+			      item->entry_addr, item->iova, table_span(walk->geometry, level));
+	if (!item->repeated) {
+		walk->statistics->tables++;
+		walk->statistics->table_bytes += request->len;
+	}
+	struct pt_table table = {
+		.phys = request->phys,
+		.iova = pt_address_to_user(walk->geometry, item->iova),
+		.entries = request->data,
+		.runs = walk->runs[depth],
+		.entry_count = entries,
+		.level = level,
+		.repeated = item->repeated,
+	};
+	table.run_count = walk->geometry->format->decode(walk->geometry, level, request->data, 0,
+							 entries, walk->runs[depth]);
+	struct error *err = NULL;
+	if (walk->visitor->table)
+		err = walk->visitor->table(walk->visitor->arg, &table);
+	for (size_t i = 0; i < table.run_count && !err; i++)
+		err = visit_run(walk, depth, item, &table.runs[i]);
+	return err;
+}
+
+/* Go through a frame whose tables have been read; its depth is that of its tables. */
+static struct error *visit_frame(struct walk *walk, unsigned int depth)
+{
+	const struct frame *frame = &walk->frames[depth];
+	struct error *err = NULL;
+
+	for (size_t i = 0; i < frame->item_count && !err; i++) {
+		const struct item *item = &frame->items[i];
+
+		if (item->is_table)
+			err = visit_table(walk, depth, item);
+		else
+			err = emit_leaves(walk, item->iova, &item->run);
+	}
+	if (!err && depth + 1 < walk->geometry->levels)
+		err = frame_flush(walk, depth + 1);
+	return err;
+}
+
+/* The part of the tables' own address range that people's [start, last] means. */
+static bool clip_range(struct walk *walk, uint64_t start, uint64_t last)
+{
+	const struct pt_geometry *geometry = walk->geometry;
+	const uint64_t end = pt_last_address(geometry);
+
+	if (geometry->sign_extend) {
+		const uint64_t half = end >> 1;
+		const uint64_t upper = ~half; /* first address of the upper canonical half */
+
+		if (start > half && start < upper)
+			start = upper;
+		if (last > half && last < upper)
+			last = half;
+		if (start > last)
+			return false;
+		walk->start = start & end;
+		walk->last = last & end;
+		return true;
+	}
+	const uint64_t base = geometry->base;
+	if (last < base || start > (base | end))
+		return false;
+	walk->start = start < base ? 0 : start - base;
+	walk->last = last - base < end ? last - base : end;
+	return walk->start <= walk->last;
+}
+
+static struct error *walk_init(struct walk *walk)
+{
+	const unsigned int levels = walk->geometry->levels;
+	struct error *err = page_set_create(&walk->seen);
+
+	for (unsigned int depth = 0; depth < levels && !err; depth++) {
+		unsigned int lg2 = pt_table_lg2(walk->geometry, levels - 1 - depth);
+
+		err = frame_init(&walk->frames[depth], walk->geometry, levels - 1 - depth);
+		if (lg2 < walk->geometry->granule_lg2 - 3U)
+			lg2 = walk->geometry->granule_lg2 - 3U;
+		walk->runs[depth] = malloc(sizeof(struct pt_run) << lg2);
+		if (!err && !walk->runs[depth])
+			err = error_no_memory();
+	}
+	return err;
+}
+
+static void walk_deinit(struct walk *walk)
+{
+	for (unsigned int depth = 0; depth < PT_MAX_LEVELS; depth++) {
+		frame_deinit(&walk->frames[depth]);
+		free(walk->runs[depth]);
+	}
+	page_set_destroy(walk->seen);
+}
+
+struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_t start,
+		      uint64_t last, const struct pt_visitor *visitor,
+		      const struct pt_control *control, struct pt_statistics *statistics)
+{
+	struct walk walk = {
+		.tree = tree,
+		.geometry = &tree->geometry,
+		.memory = memory,
+		.visitor = visitor,
+		.control = control,
+		.statistics = statistics,
+	};
+	const struct pt_run root = {
+		.address = tree->root,
+		.attrs = ~0U,
+		.kind = PT_TABLE,
+		.perm = PT_RWX,
+		.next_level = (uint8_t)(tree->geometry.levels - 1),
+	};
+
+	*statistics = (struct pt_statistics){ 0 };
+	if (!clip_range(&walk, start, last))
+		return NULL;
+	struct error *err = walk_init(&walk);
+	if (!err)
+		err = add_table(&walk, 0, 0, &root, NULL, 0);
+	if (!err)
+		err = frame_flush(&walk, 0);
+	walk_deinit(&walk);
+	return err;
+}
+
+size_t pt_translate(const struct pt_tree *tree, struct memory *memory, uint64_t iova,
+		    struct pt_step *steps)
+{
+	const struct pt_geometry *geometry = &tree->geometry;
+	uint64_t address = 0;
+	uint64_t table = tree->root;
+	unsigned int level = geometry->levels - 1U;
+	unsigned int perm = PT_RWX;
+	size_t n = 0;
+
+	if (!pt_address_to_table(geometry, iova, &address))
+		return 0;
+	while (n < PT_MAX_LEVELS) {
+		struct pt_step *step = &steps[n++];
+		uint64_t mask = (1ULL << pt_table_lg2(geometry, level)) - 1;
+
+		*step = (struct pt_step){ .table = table, .level = level };
+		step->index = (unsigned int)((address >> pt_entry_lg2(geometry, level)) & mask);
+		step->entry_addr = table + step->index * sizeof(uint64_t);
+		step->status = memory_read(memory, step->entry_addr, &step->entry,
+					   sizeof(step->entry));
+		if (step->status != BLOCK_OK)
+			break;
+		geometry->format->decode(geometry, level, &step->entry, step->index, 1,
+					 &step->run);
+		perm &= step->run.perm;
+		step->perm = perm;
+		if (step->run.kind != PT_TABLE)
+			break;
+		table = step->run.address;
+		level = step->run.next_level;
+	}
+	return n;
+}
+
+bool pt_lookup(const struct pt_tree *tree, struct memory *memory, uint64_t iova, uint64_t *ret)
+{
+	struct pt_step steps[PT_MAX_LEVELS];
+	size_t n = pt_translate(tree, memory, iova, steps);
+
+	if (n == 0 || steps[n - 1].status != BLOCK_OK || steps[n - 1].run.kind != PT_LEAF)
+		return false;
+	const struct pt_run *run = &steps[n - 1].run;
+	*ret = run->address + (iova & ((1ULL << run->size_lg2) - 1));
+	return true;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The one engine that iterates an address space, whatever its format.
+ *
+ * It goes through a tree in ascending input addresses, hands each table page to
+ * the visitor once as a whole block, and asks memory for tables in batches: up
+ * to PT_BATCH_BYTES of sibling and cousin tables at a time. Memory used is
+ * O(levels x batch), whatever the size of the tree.
+ *
+ * Tables are evidence, not truth. A table that is its own ancestor is reported
+ * and not entered. A table that is reached again by another way is entered
+ * again (hardware would), but only PT_REPEAT_LIMIT times in one walk, so that
+ * the work is linear in the distinct tables; what is left out is reported.
+ */
+#ifndef IOMMUPT_ENGINE_H
+#define IOMMUPT_ENGINE_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "formats/format.h"
+#include "target/memory.h"
+
+enum { PT_BATCH_BYTES = 1 << 20, PT_REPEAT_LIMIT = 1 << 16 };
+
+/* Where a tree is: the geometry says how to read it. */
+struct pt_tree {
+	struct pt_geometry geometry;
+	uint64_t root; /* physical address of the top table */
+};
+
+/* One table page, given to the visitor whole. */
+struct pt_table {
+	uint64_t phys;
+	uint64_t iova;	    /* first input address that it covers, as people see it */
+	const uint64_t *entries;
+	const struct pt_run *runs;
+	size_t run_count;
+	unsigned int entry_count;
+	unsigned int level;
+	bool repeated; /* reached before in this walk */
+};
+
+/* Leaves that continue each other: one run of a block, with what it inherited. */
+struct pt_leaves {
+	uint64_t iova;	  /* as people see it */
+	uint64_t phys;
+	uint64_t count;	  /* items, each of 1 << size_lg2 bytes */
+	uint32_t attrs;
+	uint8_t size_lg2; /* page size */
+	uint8_t perm;	  /* effective: the AND over the levels */
+};
+
+/* What can be wrong with a table or an entry. */
+enum pt_fault_kind {
+	PT_FAULT_MISSING,  /* table page not in the dump: unknown, not empty */
+	PT_FAULT_DAMAGED,  /* table page in the dump but unreadable: unknown */
+	PT_FAULT_OUTSIDE,  /* table address is not memory */
+	PT_FAULT_LOOP,	   /* table is its own ancestor: not entered */
+	PT_FAULT_REPEATED, /* table reached before: entered again */
+	PT_FAULT_SKIPPED,  /* the same, and not entered: PT_REPEAT_LIMIT */
+	PT_FAULT_INVALID,  /* entry with reserved bits or an illegal size */
+	PT_FAULT_KINDS,
+};
+
+struct pt_fault {
+	enum pt_fault_kind kind;
+	unsigned int level;  /* of the table that cannot be had, or of the invalid entry */
+	uint64_t table;	     /* physical address of that table */
+	uint64_t entry_addr; /* physical address of the entry that leads there; 0 for a root */
+	uint64_t iova;	     /* first input address concerned, as people see it */
+	uint64_t length;     /* bytes of input concerned (0: the whole 64-bit space) */
+};
+
+/* Called in ascending order of input address; any may be NULL; an error ends the walk. */
+struct pt_visitor {
+	struct error *(*table)(void *arg, const struct pt_table *table);
+	struct error *(*leaves)(void *arg, const struct pt_leaves *leaves);
+	struct error *(*fault)(void *arg, const struct pt_fault *fault);
+	void *arg;
+};
+
+/* Counts over one walk. */
+struct pt_statistics {
+	uint64_t tables;	/* distinct table pages read */
+	uint64_t table_bytes;
+	uint64_t mapped_bytes;
+	uint64_t leaves;	/* items */
+	uint64_t faults[PT_FAULT_KINDS];
+};
+
+/* The order to stop, and the means to show that work goes on. */
+struct pt_control {
+	volatile sig_atomic_t *stop; /* non-zero: give up at once; may be NULL */
+	void (*progress)(void *arg, const struct pt_statistics *statistics, uint64_t iova);
+	void *progress_arg; /* progress is called once a batch; may be NULL */
+};
+
+/*
+ * pt_walk() - visit what @tree maps from @start to @last (inclusive, as people see them).
+ * @statistics is filled in even when an error is returned. An interrupted walk returns an
+ * error that says so.
+ */
+struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_t start,
+		      uint64_t last, const struct pt_visitor *visitor,
+		      const struct pt_control *control, struct pt_statistics *statistics);
+
+/* One step of a translation: the entry met at one level. */
+struct pt_step {
+	struct pt_run run;	  /* decoded, of one entry */
+	uint64_t table;		  /* physical address of the table */
+	uint64_t entry_addr;	  /* physical address of the entry */
+	uint64_t entry;		  /* raw value, when status is BLOCK_OK */
+	unsigned int level;
+	unsigned int index;
+	unsigned int perm;	  /* effective so far */
+	enum block_status status; /* whether the entry could be read */
+};
+
+/*
+ * pt_translate() - the way of one address @iova down the tree, as hardware goes it. Fills
+ * @steps (room for PT_MAX_LEVELS) and returns how many; the last one is a leaf, or says why
+ * the translation stops. @iova must be an input of the tree (pt_address_to_table()).
+ */
+size_t pt_translate(const struct pt_tree *tree, struct memory *memory, uint64_t iova,
+		    struct pt_step *steps);
+
+/* pt_lookup() - the output address of @iova; false when it is not mapped or not known. */
+bool pt_lookup(const struct pt_tree *tree, struct memory *memory, uint64_t iova, uint64_t *ret);
+
+#endif

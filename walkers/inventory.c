@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "walkers/inventory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "target/error.h"
+#include "target/kernel.h"
+
+/* A new family is one new file and one row here. */
+const struct walker *const walkers[] = {
+	&walker_intel,
+	NULL,
+};
+
+/* Append @object to a growing array of pointers; on failure the caller keeps @object. */
+static struct error *append(void ***array, size_t *count, void *object)
+{
+	/* Grow at powers of two. */
+	if ((*count & (*count - 1)) == 0) {
+		size_t room = *count ? *count * 2 : 1;
+		void **larger = realloc(*array, room * sizeof(void *));
+
+		if (!larger)
+			return error_no_memory();
+		*array = larger;
+	}
+	(*array)[(*count)++] = object;
+	return NULL;
+}
+
+static struct error *add_object(void ***array, size_t *count, size_t size, void **ret)
+{
+	void *object = calloc(1, size);
+
+	if (!object)
+		return error_no_memory();
+	struct error *err = append(array, count, object);
+	if (err) {
+		free(object);
+		return err;
+	}
+	*ret = object;
+	return NULL;
+}
+
+struct error *inventory_add_unit(struct inventory *inventory, struct unit **ret)
+{
+	return add_object((void ***)&inventory->units, &inventory->unit_count, sizeof(**ret),
+			  (void **)ret);
+}
+
+struct error *inventory_add_device(struct inventory *inventory, struct device **ret)
+{
+	struct error *err = add_object((void ***)&inventory->devices, &inventory->device_count,
+				       sizeof(**ret), (void **)ret);
+
+	if (!err)
+		(*ret)->group = -1;
+	return err;
+}
+
+struct error *inventory_add_space(struct inventory *inventory, struct space **ret)
+{
+	struct error *err = add_object((void ***)&inventory->spaces, &inventory->space_count,
+				       sizeof(**ret), (void **)ret);
+
+	if (!err)
+		(*ret)->domain_id = -1;
+	return err;
+}
+
+struct error *space_add_device(struct space *space, const struct device *device)
+{
+	return append((void ***)&space->devices, &space->device_count, (void *)device);
+}
+
+struct error *inventory_warn(struct inventory *inventory, struct error *err, const char *where)
+{
+	char *line = NULL;
+
+	if (!err)
+		return NULL;
+	if (asprintf(&line, "%s: %s", where, err->message) < 0)
+		line = NULL;
+	error_free(err);
+	if (!line)
+		return error_no_memory();
+	err = append((void ***)&inventory->warnings, &inventory->warning_count, line);
+	if (err)
+		free(line);
+	return err;
+}
+
+struct device *inventory_find_rid(const struct inventory *inventory, uint32_t segment,
+				  uint16_t rid, bool *alias)
+{
+	struct device *found = NULL;
+
+	*alias = false;
+	for (size_t i = 0; i < inventory->device_count; i++) {
+		struct device *device = inventory->devices[i];
+
+		if (!device->has_dma_rid || device->dma_segment != segment)
+			continue;
+		if (device->dma_rid == rid) {
+			*alias = false;
+			return device;
+		}
+		for (size_t j = 0; j < device->alias_count && !found; j++) {
+			if (device->alias_rids[j] == rid)
+				found = device;
+		}
+	}
+	*alias = found != NULL;
+	return found;
+}
+
+void device_pci_name(uint32_t segment, uint16_t rid, char *name, size_t size)
+{
+	snprintf(name, size, "%04x:%02x:%02x.%x", segment, rid >> 8, (rid >> 3) & 0x1f, rid & 7);
+}
+
+struct error *inventory_create(struct kernel *kernel, struct inventory **ret)
+{
+	struct inventory *inventory = calloc(1, sizeof(*inventory));
+
+	if (!inventory)
+		return error_no_memory();
+	struct error *err = devices_discover(kernel, inventory);
+	for (const struct walker *const *walker = walkers; *walker && !err; walker++)
+		err = (*walker)->discover(kernel, inventory);
+	if (err) {
+		inventory_destroy(inventory);
+		return err;
+	}
+	*ret = inventory;
+	return NULL;
+}
+
+void inventory_destroy(struct inventory *inventory)
+{
+	if (!inventory)
+		return;
+	for (size_t i = 0; i < inventory->unit_count; i++)
+		free(inventory->units[i]);
+	for (size_t i = 0; i < inventory->device_count; i++) {
+		free(inventory->devices[i]->alias_rids);
+		free(inventory->devices[i]);
+	}
+	for (size_t i = 0; i < inventory->space_count; i++) {
+		free(inventory->spaces[i]->devices);
+		free(inventory->spaces[i]);
+	}
+	for (size_t i = 0; i < inventory->warning_count; i++)
+		free(inventory->warnings[i]);
+	free(inventory->units);
+	free(inventory->devices);
+	free(inventory->spaces);
+	free(inventory->warnings);
+	free(inventory);
+}

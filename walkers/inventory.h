@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What a host has: IOMMU units, devices, and address spaces with their owners.
+ *
+ * Each family (intel, ...) is one file with a struct walker; it adds what it
+ * finds to one inventory. An inventory owns everything in it.
+ */
+#ifndef IOMMUPT_INVENTORY_H
+#define IOMMUPT_INVENTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "walkers/engine.h"
+
+struct error;
+struct kernel;
+struct inventory;
+
+enum space_view { VIEW_HW, VIEW_SW };
+
+/* How a space translates. */
+enum space_mode {
+	SPACE_TABLE,	    /* by a page table: tree is valid */
+	SPACE_PASSTHROUGH,  /* every address is its own translation */
+	SPACE_BLOCKED,	    /* nothing is translated */
+	SPACE_UNKNOWN,	    /* could not be read; `reason` says why */
+};
+
+enum { NAME_BYTES = 64, STEP_WORDS = 8 };
+
+/* One entry met on the way to a space's root: root entry, context entry, ... */
+struct space_step {
+	const char *level; /* "root", "context", "pasid-dir", "pasid": the `level` column */
+	uint64_t table;	   /* physical address of the structure that holds the entry */
+	uint64_t entry_addr;
+	uint64_t words[STEP_WORDS];
+	unsigned int word_count;
+	unsigned int index;
+	char meaning[160];
+};
+
+enum { SPACE_STEPS_MAX = 4 };
+
+struct unit {
+	char name[NAME_BYTES];	  /* "dmar0" */
+	char driver[NAME_BYTES];  /* "intel-iommu" */
+	char mode[NAME_BYTES];	  /* "legacy", "scalable"; "off" when it does not translate */
+	uint64_t root;		  /* physical address of its top hardware structure */
+	uint64_t address;	  /* kernel virtual address of its struct iommu_device */
+	uint32_t segment;
+	bool translating;
+};
+
+/* A device known to the kernel, or a requester that only hardware tables know. */
+struct device {
+	char name[NAME_BYTES];	 /* 0000:00:04.0, or the kernel's name of a non-PCI device */
+	char driver[NAME_BYTES]; /* bound driver; "" */
+	uint32_t segment;
+	uint16_t rid; /* bus << 8 | devfn, by which people know it */
+	/* What its DMA carries, where that differs: a VMD child's is VMD's. */
+	uint32_t dma_segment;
+	uint16_t dma_rid;
+	bool has_dma_rid; /* a non-PCI device may have one, too */
+	bool is_pci;
+	int group;		     /* number; -1 when it has none */
+	uint64_t address;	     /* struct device; 0 when only hardware tables know it */
+	uint64_t pci_address;	     /* struct pci_dev; 0 */
+	uint64_t iommu_data;	     /* dev_iommu.priv: the driver's own structure; 0 */
+	uint64_t domain;	     /* iommu_group.domain: struct iommu_domain; 0 */
+	uint64_t default_domain;     /* iommu_group.default_domain, kept while a user owns it; 0 */
+	uint64_t iommu_device;	     /* dev_iommu.iommu_dev: its unit's struct iommu_device; 0 */
+	const struct unit *unit;     /* NULL when no IOMMU is in charge */
+	char alias_of[NAME_BYTES];   /* requester that stands for another device; "" */
+	uint16_t *alias_rids;	     /* further requester IDs that this device's DMA may carry */
+	size_t alias_count;
+	bool owned_by_user; /* DMA ownership: VFIO or iommufd */
+	bool ats_capable, ats_enabled;
+	bool pri_capable, pri_enabled;
+	bool pasid_capable, pasid_enabled;
+};
+
+struct space {
+	char name[NAME_BYTES]; /* the `space` column; accepted as a TARGET */
+	const char *kind;      /* "device", "pasid", "domain" */
+	enum space_view view;
+	enum space_mode mode;
+	struct pt_tree tree;   /* of SPACE_TABLE; geometry also of SPACE_PASSTHROUGH's width */
+	uint64_t domain;       /* struct iommu_domain, when known; 0 */
+	uint64_t object;       /* the driver's structure around it, when known; 0 */
+	uint32_t pasid;	       /* of kind "pasid" */
+	bool has_pasid;
+	int64_t domain_id;     /* DID in hardware; -1 */
+	const struct unit *unit;
+	char type[NAME_BYTES]; /* domain type in words: "dma", "unmanaged", ...; "" */
+	char reason[160];      /* of SPACE_UNKNOWN and SPACE_BLOCKED */
+	struct space_step steps[SPACE_STEPS_MAX];
+	unsigned int step_count;
+	const struct device **devices;
+	size_t device_count;
+};
+
+struct inventory {
+	struct unit **units;
+	size_t unit_count;
+	struct device **devices;
+	size_t device_count;
+	struct space **spaces;
+	size_t space_count;
+	/* What could not be read, a line each: reported, never a silent gap. */
+	char **warnings;
+	size_t warning_count;
+};
+
+struct walker {
+	const char *name;
+	/*
+	 * Add what this family knows. A kernel or host without the family is no error. Devices
+	 * are in the inventory already (walkers/devices.c).
+	 */
+	struct error *(*discover)(struct kernel *kernel, struct inventory *inventory);
+};
+
+/* All families, one row each. NULL-terminated. */
+extern const struct walker *const walkers[];
+extern const struct walker walker_intel;
+
+/* inventory_create() - everything that can be found in @kernel. */
+struct error *inventory_create(struct kernel *kernel, struct inventory **ret);
+void inventory_destroy(struct inventory *inventory);
+
+/* Additions; the objects belong to the inventory and do not move. */
+struct error *inventory_add_unit(struct inventory *inventory, struct unit **ret);
+struct error *inventory_add_device(struct inventory *inventory, struct device **ret);
+struct error *inventory_add_space(struct inventory *inventory, struct space **ret);
+struct error *space_add_device(struct space *space, const struct device *device);
+
+/* inventory_warn() - record what could not be read. Consumes @err; takes NULL. */
+struct error *inventory_warn(struct inventory *inventory, struct error *err, const char *where);
+
+/* The device whose DMA carries this requester ID, an alias included (*alias says so); NULL if none. */
+struct device *inventory_find_rid(const struct inventory *inventory, uint32_t segment,
+				  uint16_t rid, bool *alias);
+
+/* device_name() - 0000:00:04.0 of a PCI requester ID. */
+void device_pci_name(uint32_t segment, uint16_t rid, char *name, size_t size);
+
+/* devices_discover() - IOMMU groups and their devices, for all families. */
+struct error *devices_discover(struct kernel *kernel, struct inventory *inventory);
+
+#endif
