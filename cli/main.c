@@ -18,18 +18,19 @@ static void on_interrupt(int signal_number)
 /* Without -c the live kernel is meant, which this version cannot read yet. */
 static struct error *need_core(void)
 {
-	return error_new("no vmcore; give one with -c (the live kernel, /proc/kcore, is not read by "
-			 "this version)");
+	return error_new(
+		"no vmcore; give one with -c (the live kernel, /proc/kcore, is not read by "
+		"this version)");
 }
 
 static struct error *open_kernel(struct session *self, struct kernel **ret)
 {
 	const struct options *options = &self->options;
 	struct memory *memory = NULL;
-	struct error *err = options->core ? memory_open(options->core, false, &memory) : need_core();
+	struct error *err = options->core ? memory_open(options->core, false, &memory)
+	                                  : need_core();
 
-	return err ? err
-		   : kernel_open(memory, options->symbols, options->symbol_count, ret);
+	return err ? err : kernel_open(memory, options->symbols, options->symbol_count, ret);
 }
 
 static struct error *open_memory(struct session *self, struct memory **ret)

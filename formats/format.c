@@ -23,7 +23,7 @@ const struct pt_format *pt_format_find(const char *name)
 }
 
 struct error *pt_geometry_init(const struct pt_format *format,
-			       const struct pt_parameters *parameters, struct pt_geometry *ret)
+                               const struct pt_parameters *parameters, struct pt_geometry *ret)
 {
 	static const struct pt_parameters usual;
 
@@ -67,8 +67,7 @@ bool pt_address_to_table(const struct pt_geometry *geometry, uint64_t address, u
 	return true;
 }
 
-void pt_attributes_text(const struct pt_geometry *geometry, uint32_t attrs, char *text,
-			size_t size)
+void pt_attributes_text(const struct pt_geometry *geometry, uint32_t attrs, char *text, size_t size)
 {
 	const char *const *names = geometry->format->attribute_names;
 	size_t used = 0;

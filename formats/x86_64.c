@@ -49,23 +49,22 @@ static inline uint32_t leaf_attrs(unsigned int level, uint64_t entry)
 {
 	uint64_t pat = level ? X86_PAT_LARGE : X86_PAT_SMALL;
 
-	return (entry & X86_ACCESSED ? ATTR_ACCESSED : 0U) |
-	       (entry & X86_DIRTY ? ATTR_DIRTY : 0U) | (entry & X86_GLOBAL ? ATTR_GLOBAL : 0U) |
-	       (entry & pat ? ATTR_PAT : 0U) |
+	return (entry & X86_ACCESSED ? ATTR_ACCESSED : 0U) | (entry & X86_DIRTY ? ATTR_DIRTY : 0U) |
+	       (entry & X86_GLOBAL ? ATTR_GLOBAL : 0U) | (entry & pat ? ATTR_PAT : 0U) |
 	       (entry & X86_CACHE_DISABLE ? ATTR_CACHE_DISABLE : 0U) |
 	       (entry & X86_WRITE_THROUGH ? ATTR_WRITE_THROUGH : 0U) |
 	       (entry & X86_USER ? ATTR_USER : 0U);
 }
 
 static inline void decode_entry(const struct pt_geometry *geometry, unsigned int level,
-				uint64_t entry, struct pt_run *ret)
+                                uint64_t entry, struct pt_run *ret)
 {
 	if (!(entry & X86_PRESENT)) {
 		ret->kind = PT_EMPTY;
 		return;
 	}
 	ret->perm = (uint8_t)(PT_R | (entry & X86_WRITE ? PT_W : 0) |
-			      (entry & X86_NO_EXECUTE ? 0 : PT_X));
+	                      (entry & X86_NO_EXECUTE ? 0 : PT_X));
 	ret->address = entry & pt_bits(51, 12) & ~geometry->strip;
 	if (level && !(entry & X86_PAGE_SIZE)) {
 		ret->kind = PT_TABLE;
@@ -82,26 +81,26 @@ static inline void decode_entry(const struct pt_geometry *geometry, unsigned int
 }
 
 static size_t decode(const struct pt_geometry *geometry, unsigned int level,
-		     const uint64_t *entries, unsigned int index, unsigned int count,
-		     struct pt_run *runs)
+                     const uint64_t *entries, unsigned int index, unsigned int count,
+                     struct pt_run *runs)
 {
-	return pt_decode_runs(geometry, level, entries, index, count, pt_bits(51, 12),
-			      decode_entry, runs);
+	return pt_decode_runs(geometry, level, entries, index, count, pt_bits(51, 12), decode_entry,
+	                      runs);
 }
 
 static void describe(const struct pt_geometry *geometry, unsigned int level, uint64_t entry,
-		     char *text, size_t size)
+                     char *text, size_t size)
 {
 	bool leaf = level == 0 || (entry & X86_PAGE_SIZE);
 
 	(void)geometry;
 	snprintf(text, size, "P=%d RW=%d US=%d%s%s%s%s%s%s%s", !!(entry & X86_PRESENT),
-		 !!(entry & X86_WRITE), !!(entry & X86_USER),
-		 entry & X86_WRITE_THROUGH ? " PWT=1" : "",
-		 entry & X86_CACHE_DISABLE ? " PCD=1" : "", entry & X86_ACCESSED ? " A=1" : "",
-		 leaf && (entry & X86_DIRTY) ? " D=1" : "",
-		 level && (entry & X86_PAGE_SIZE) ? " PS=1" : "",
-		 leaf && (entry & X86_GLOBAL) ? " G=1" : "", entry & X86_NO_EXECUTE ? " NX=1" : "");
+	         !!(entry & X86_WRITE), !!(entry & X86_USER),
+	         entry & X86_WRITE_THROUGH ? " PWT=1" : "",
+	         entry & X86_CACHE_DISABLE ? " PCD=1" : "", entry & X86_ACCESSED ? " A=1" : "",
+	         leaf && (entry & X86_DIRTY) ? " D=1" : "",
+	         level && (entry & X86_PAGE_SIZE) ? " PS=1" : "",
+	         leaf && (entry & X86_GLOBAL) ? " G=1" : "", entry & X86_NO_EXECUTE ? " NX=1" : "");
 }
 
 static struct error *setup(const struct pt_parameters *parameters, struct pt_geometry *geometry)
@@ -110,17 +109,17 @@ static struct error *setup(const struct pt_parameters *parameters, struct pt_geo
 
 	if (levels != 4 && levels != 5)
 		return error_new("x86_64 tables have 4 or 5 levels, not %u: give levels=4 or 5",
-				 levels);
+		                 levels);
 	if (parameters->granule_lg2 && parameters->granule_lg2 != 12)
 		return error_new("x86_64 tables have a 4k granule only: leave granule= out");
 	geometry->levels = (uint8_t)levels;
 	geometry->granule_lg2 = 12;
-	geometry->input_bits =
-		parameters->input_bits ? parameters->input_bits : (uint8_t)(12 + 9 * levels);
+	geometry->input_bits = parameters->input_bits ? parameters->input_bits
+	                                              : (uint8_t)(12 + 9 * levels);
 	if (geometry->input_bits > 12 + 9 * levels || geometry->input_bits <= 12 + 9 * (levels - 1))
 		return error_new("x86_64 tables of %u levels cannot have ias=%u: give %u to %u",
-				 levels, geometry->input_bits, 12 + 9 * (levels - 1) + 1,
-				 12 + 9 * levels);
+		                 levels, geometry->input_bits, 12 + 9 * (levels - 1) + 1,
+		                 12 + 9 * levels);
 	geometry->output_bits = parameters->output_bits ? parameters->output_bits : 52;
 	geometry->strip = parameters->strip;
 	geometry->sign_extend = parameters->sign_extend;

@@ -92,7 +92,7 @@ static size_t format_address(char *text, uint64_t number)
 
 /* A cell's plain text: @room holds numbers. Returns its length, *ret where it is. */
 static size_t plain(const struct column *column, const struct cell *cell, char *room,
-		    const char **ret)
+                    const char **ret)
 {
 	*ret = room;
 	if (cell->empty)
@@ -102,7 +102,7 @@ static size_t plain(const struct column *column, const struct cell *cell, char *
 		return strlen(*ret);
 	}
 	return column->type == COLUMN_ADDRESS ? format_address(room, cell->number)
-					      : format_number(room, cell->number);
+	                                      : format_number(room, cell->number);
 }
 
 static void text_cell(struct emitter *emitter, size_t i, const char *value, size_t len)
@@ -296,7 +296,7 @@ static struct error *check(struct emitter *emitter)
 }
 
 struct error *emitter_create(FILE *out, enum output_format format, const struct schema *schema,
-			     struct emitter **ret)
+                             struct emitter **ret)
 {
 	struct emitter *emitter = calloc(1, sizeof(*emitter));
 

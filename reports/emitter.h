@@ -22,13 +22,13 @@ enum output_format { FORMAT_TEXT, FORMAT_CSV, FORMAT_JSON, FORMAT_JSONL };
 enum column_type {
 	COLUMN_TEXT,
 	COLUMN_ADDRESS, /* 0x hex; a string in JSON */
-	COLUMN_NUMBER,	/* decimal; a number in JSON */
+	COLUMN_NUMBER,  /* decimal; a number in JSON */
 };
 
 struct column {
 	const char *name;
 	enum column_type type;
-	uint8_t width;		 /* least width in text output */
+	uint8_t width;           /* least width in text output */
 	const char *description; /* for the manual */
 };
 
@@ -66,7 +66,7 @@ bool output_format_find(const char *name, enum output_format *ret);
 
 /* emitter_create() - rows of @schema to @out, which stays the caller's. Writes the header. */
 struct error *emitter_create(FILE *out, enum output_format format, const struct schema *schema,
-			     struct emitter **ret);
+                             struct emitter **ret);
 
 /* emitter_row() - one row, @cells in the schema's order. An error when it cannot be written. */
 struct error *emitter_row(struct emitter *emitter, const struct cell *cells);

@@ -193,7 +193,7 @@ static struct error *count_fault(void *arg, const struct pt_fault *fault)
 }
 
 static struct error *measure(struct session *session, struct sizes_memo *memo,
-			     const struct space *space, struct pt_statistics *ret)
+                             const struct space *space, struct pt_statistics *ret)
 {
 	for (size_t i = 0; i < memo->count; i++) {
 		const struct space *known = memo->known[i].space;
@@ -215,7 +215,7 @@ static struct error *measure(struct session *session, struct sizes_memo *memo,
 
 	progress_init(&progress, session, space->name);
 	struct error *err = pt_walk(&space->tree, kernel_memory(session->kernel), 0, UINT64_MAX,
-				    &visitor, &progress.control, ret);
+	                            &visitor, &progress.control, ret);
 	progress_deinit(&progress);
 	if (!err)
 		memo->known[memo->count++] = (struct sizes){ space, *ret };
@@ -231,12 +231,12 @@ static void size_cells(struct cell *cells, const struct pt_statistics *statistic
 	cells[TABLE_BYTES] = cell_number(statistics->table_bytes);
 	cells[MAPPED_BYTES] = cell_number(statistics->mapped_bytes);
 	cells[UNKNOWN_TABLES] = cell_number(faults[PT_FAULT_MISSING] + faults[PT_FAULT_DAMAGED] +
-					    faults[PT_FAULT_OUTSIDE] + faults[PT_FAULT_LOOP] +
-					    faults[PT_FAULT_SKIPPED]);
+	                                    faults[PT_FAULT_OUTSIDE] + faults[PT_FAULT_LOOP] +
+	                                    faults[PT_FAULT_SKIPPED]);
 }
 
 static struct error *emit_space(struct session *session, struct emitter *emitter,
-				struct sizes_memo *memo, const struct space *space)
+                                struct sizes_memo *memo, const struct space *space)
 {
 	struct cell cells[COLUMNS];
 	struct words owner = { 0 };
@@ -286,7 +286,7 @@ static struct error *emit_space(struct session *session, struct emitter *emitter
 }
 
 static struct error *run(struct session *session, struct emitter *emitter, int count, char **words,
-			 int *status)
+                         int *status)
 {
 	struct inventory *inventory = NULL;
 	struct sizes_memo memo = { 0 };
@@ -305,7 +305,8 @@ static struct error *run(struct session *session, struct emitter *emitter, int c
 			err = emit_space(session, emitter, &memo, inventory->spaces[i]);
 	}
 	if (!err && inventory->unit_count == 0)
-		session_message(session, "this kernel has no IOMMU in use that is known (Intel VT-d)");
+		session_message(session,
+		                "this kernel has no IOMMU in use that is known (Intel VT-d)");
 	free(memo.known);
 	return err;
 }

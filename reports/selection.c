@@ -19,8 +19,7 @@ static bool parse_number(const char *text, const char **end, uint64_t *ret)
 	char *stop = NULL;
 
 	/* strtoull() would take signs and spaces. */
-	if (!isdigit((unsigned char)text[0]) ||
-	    (base == 16 && !isxdigit((unsigned char)text[2])))
+	if (!isdigit((unsigned char)text[0]) || (base == 16 && !isxdigit((unsigned char)text[2])))
 		return false;
 	errno = 0;
 	*ret = strtoull(text, &stop, base);
@@ -33,15 +32,16 @@ struct error *address_parse(const char *text, uint64_t *ret)
 	const char *end = NULL;
 
 	if (!parse_number(text, &end, ret) || *end)
-		return error_new("'%s' is not an address; give 0x hex or decimal, up to 64 bits", text);
+		return error_new("'%s' is not an address; give 0x hex or decimal, up to 64 bits",
+		                 text);
 	return NULL;
 }
 
 static struct error *bad_range(const char *text)
 {
 	return error_new("'%s' is not a range; give START-END (END not included), START+LENGTH or "
-			 "one address",
-			 text);
+	                 "one address",
+	                 text);
 }
 
 struct error *range_parse(const char *text, struct range *ret)
@@ -72,9 +72,10 @@ struct error *range_parse(const char *text, struct range *ret)
 	if (!parse_number(at, &at, &end) || *at)
 		return bad_range(text);
 	if (length ? end == 0 || ret->start + (end - 1) < ret->start : end <= ret->start)
-		return error_new("range '%s' is empty or runs past the end; give START-END with START < "
-				 "END, or START+LENGTH",
-				 text);
+		return error_new(
+			"range '%s' is empty or runs past the end; give START-END with START < "
+			"END, or START+LENGTH",
+			text);
 	ret->last = length ? ret->start + (end - 1) : end - 1;
 	return NULL;
 }
@@ -89,9 +90,10 @@ struct error *range_check(const struct space *space, const struct range *range)
 	if (pt_address_to_table(geometry, range->start, &address) ||
 	    (!range->one_address && geometry->sign_extend))
 		return NULL;
-	return error_new("0x%" PRIx64 " is beyond the %u-bit addresses of %s; the last one is 0x%" PRIx64,
-			 range->start, geometry->input_bits, space->name,
-			 pt_address_to_user(geometry, pt_last_address(geometry)));
+	return error_new("0x%" PRIx64
+	                 " is beyond the %u-bit addresses of %s; the last one is 0x%" PRIx64,
+	                 range->start, geometry->input_bits, space->name,
+	                 pt_address_to_user(geometry, pt_last_address(geometry)));
 }
 
 /* "0000:3b:00.0" or "3b:00.0": PCI segment and requester ID. */
@@ -123,8 +125,8 @@ static struct error *add(struct selection *selection, const struct space *space)
 		if (selection->spaces[i] == space)
 			return NULL;
 	}
-	const struct space **larger = realloc(selection->spaces,
-					      (selection->count + 1) * sizeof(*larger));
+	const struct space **larger =
+		realloc(selection->spaces, (selection->count + 1) * sizeof(*larger));
 	if (!larger)
 		return error_no_memory();
 	selection->spaces = larger;
@@ -170,7 +172,7 @@ static bool any_device_matches(const struct wanted *wanted, const struct space *
 
 /* An alias translates by the domain of the device that it stands for. */
 static bool alias_matches(const struct inventory *inventory, const struct wanted *wanted,
-			  const struct space *space)
+                          const struct space *space)
 {
 	bool alias = false;
 
@@ -194,7 +196,7 @@ static bool domain_matches(const struct wanted *wanted, const struct space *spac
 
 /* In `all`, a table is shown once: as hardware has it, else as software has it. */
 static bool all_matches(const struct inventory *inventory, const struct wanted *wanted,
-			const struct space *space)
+                        const struct space *space)
 {
 	if (wanted->view_given && space->view != wanted->view)
 		return false;
@@ -211,7 +213,7 @@ static bool all_matches(const struct inventory *inventory, const struct wanted *
 }
 
 static bool matches(const struct inventory *inventory, const struct wanted *wanted,
-		    const struct space *space)
+                    const struct space *space)
 {
 	if (wanted->all)
 		return all_matches(inventory, wanted, space);
@@ -229,8 +231,8 @@ static bool matches(const struct inventory *inventory, const struct wanted *want
 	return any_device_matches(wanted, space) || alias_matches(inventory, wanted, space);
 }
 
-static struct error *select_spaces(struct selection *selection,
-				   const struct inventory *inventory, const struct wanted *wanted)
+static struct error *select_spaces(struct selection *selection, const struct inventory *inventory,
+                                   const struct wanted *wanted)
 {
 	struct error *err = NULL;
 
@@ -257,13 +259,15 @@ static struct error *parse_target(struct wanted *wanted, const char *text)
 	} else if (strncmp(text, "group:", 6) == 0) {
 		wanted->is_group = true;
 		if (!parse_number(text + 6, &end, &number) || *end || number > INT32_MAX)
-			return error_new("'%s' is not a group; give group:N with N from `iommupt list`",
-					 text);
+			return error_new(
+				"'%s' is not a group; give group:N with N from `iommupt list`",
+				text);
 		wanted->group = (int)number;
 	} else if (strncmp(text, "vm:", 3) == 0 || strncmp(text, "pid:", 4) == 0) {
-		return error_new("'%s': virtual machines and processes are not decoded by this version; "
-				 "give a device, domain:ADDR, group:N or root:FORMAT@PHYS",
-				 text);
+		return error_new(
+			"'%s': virtual machines and processes are not decoded by this version; "
+			"give a device, domain:ADDR, group:N or root:FORMAT@PHYS",
+			text);
 	} else {
 		wanted->is_pci = parse_pci(text, &wanted->segment, &wanted->rid);
 	}
@@ -292,19 +296,21 @@ static struct error *nothing_matches(const struct wanted *wanted, const struct i
 	if (inventory->unit_count == 0)
 		return error_new("%s: this kernel has no IOMMU in use that is known", wanted->text);
 	if (wanted->is_pci || wanted->is_group || wanted->is_domain)
-		return error_new("%s: no such %s behind an IOMMU%s; `iommupt list` shows what there is",
-				 wanted->text,
-				 wanted->is_group    ? "group"
-				 : wanted->is_domain ? "domain"
-						     : "device",
-				 wanted->pasid_given ? " with that PASID" : "");
-	return error_new("'%s' is not a TARGET that is known; give a device like 0000:3b:00.0, "
-			 "domain:ADDR, group:N, root:FORMAT@PHYS or all (`iommupt list` shows them)",
-			 wanted->text);
+		return error_new(
+			"%s: no such %s behind an IOMMU%s; `iommupt list` shows what there is",
+			wanted->text,
+			wanted->is_group    ? "group"
+			: wanted->is_domain ? "domain"
+					    : "device",
+			wanted->pasid_given ? " with that PASID" : "");
+	return error_new(
+		"'%s' is not a TARGET that is known; give a device like 0000:3b:00.0, "
+		"domain:ADDR, group:N, root:FORMAT@PHYS or all (`iommupt list` shows them)",
+		wanted->text);
 }
 
 static struct error *select_in_inventory(struct selection *selection, struct session *session,
-					 const char *target, const char *pasid)
+                                         const char *target, const char *pasid)
 {
 	struct wanted wanted = {
 		.view = session->options.view_given ? session->options.view : VIEW_HW,
@@ -335,7 +341,7 @@ static struct error *select_in_inventory(struct selection *selection, struct ses
 }
 
 static struct error *select_bare(struct selection *selection, struct session *session,
-				 const char *target)
+                                 const char *target)
 {
 	struct space *space = calloc(1, sizeof(*space));
 
@@ -349,7 +355,7 @@ static struct error *select_bare(struct selection *selection, struct session *se
 }
 
 struct error *selection_init(struct selection *selection, struct session *session,
-			     char *const *words, size_t count)
+                             char *const *words, size_t count)
 {
 	*selection = (struct selection){ 0 };
 	if (strncmp(words[0], "root:", 5) == 0)

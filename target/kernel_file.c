@@ -14,7 +14,7 @@
 static const struct arch_ops *const architectures[] = { &arch_x86_64 };
 
 bool banner_is_at(struct memory *memory, struct virtual_memory *virtual_memory,
-		  const struct banner *banner, uint64_t offset)
+                  const struct banner *banner, uint64_t offset)
 {
 	char page[KERNEL_PAGE];
 	const uint64_t address = banner->address + offset;
@@ -23,7 +23,7 @@ bool banner_is_at(struct memory *memory, struct virtual_memory *virtual_memory,
 	const size_t len = banner->len < KERNEL_PAGE - within ? banner->len : KERNEL_PAGE - within;
 
 	return virtual_memory->read_page(virtual_memory, memory, address - within, page) ==
-		       BLOCK_OK &&
+	               BLOCK_OK &&
 	       memcmp(page + within, banner->text, len) == 0;
 }
 
@@ -37,7 +37,7 @@ static void load_banner(struct kernel *kernel, struct banner *banner)
 			continue;
 		for (size_t j = 0; j < kernel->files_count && banner->len == 0; j++) {
 			size_t got = vmlinux_read(kernel->files[j], banner->address, banner->text,
-						  sizeof(banner->text) - 1);
+			                          sizeof(banner->text) - 1);
 
 			banner->len = strnlen(banner->text, got);
 		}
@@ -74,10 +74,11 @@ static struct error *check_build_id(struct kernel *kernel, const struct vmlinux 
 	hex_text(id, len, of_file, sizeof(of_file));
 	if (strcmp(of_dump, of_file) == 0)
 		return NULL;
-	return error_new("%s (build ID %s) does not belong to %s (kernel %s, build ID %s); give the "
-			 "vmlinux of that kernel with -s",
-			 vmlinux_path(vmlinux), of_file, kernel->memory->path,
-			 kernel->release[0] ? kernel->release : "of unknown release", of_dump);
+	return error_new(
+		"%s (build ID %s) does not belong to %s (kernel %s, build ID %s); give the "
+		"vmlinux of that kernel with -s",
+		vmlinux_path(vmlinux), of_file, kernel->memory->path,
+		kernel->release[0] ? kernel->release : "of unknown release", of_dump);
 }
 
 static struct error *add_file(struct kernel *kernel, const char *path)
@@ -88,7 +89,7 @@ static struct error *add_file(struct kernel *kernel, const char *path)
 
 	if (kernel->files_count == KERNEL_SOURCES_MAX)
 		return error_new("more than %d files with -s; give only those of this kernel",
-				 KERNEL_SOURCES_MAX);
+		                 KERNEL_SOURCES_MAX);
 	struct error *err = vmlinux_open(path, &file);
 	if (err)
 		return err;
@@ -118,11 +119,12 @@ static struct error *need_symbols(const struct kernel *kernel)
 
 	if (kernel->memory->vmcoreinfo)
 		vmcoreinfo_get(kernel->memory->vmcoreinfo, "BUILD-ID", build_id, sizeof(build_id));
-	return error_new("%s: its kernel's symbols are needed; give the debug vmlinux of kernel %s%s%s "
-			 "with -s (Debian: package linux-image-%s-dbg)",
-			 kernel->memory->path, kernel->release[0] ? kernel->release : "(release unknown)",
-			 build_id[0] ? ", build ID " : "", build_id,
-			 kernel->release[0] ? kernel->release : "*");
+	return error_new(
+		"%s: its kernel's symbols are needed; give the debug vmlinux of kernel %s%s%s "
+		"with -s (Debian: package linux-image-%s-dbg)",
+		kernel->memory->path, kernel->release[0] ? kernel->release : "(release unknown)",
+		build_id[0] ? ", build ID " : "", build_id,
+		kernel->release[0] ? kernel->release : "*");
 }
 
 static struct error *not_found(const struct kernel *kernel, const struct banner *banner)
@@ -131,18 +133,20 @@ static struct error *not_found(const struct kernel *kernel, const struct banner 
 	const char *defect = kernel->memory->defect;
 
 	if (defect)
-		return error_new("%s: %s, and the kernel's page table cannot be read; copy it again",
-				 kernel->memory->path, defect);
+		return error_new(
+			"%s: %s, and the kernel's page table cannot be read; copy it again",
+			kernel->memory->path, defect);
 	if (!kernel->memory->vmcoreinfo && kernel->memory->note_count == 0)
-		return error_new("%s: has neither VMCOREINFO nor CPU notes, so the kernel's page table "
-				 "cannot be found; dump with -device vmcoreinfo, or use root:FORMAT@PHYS",
-				 kernel->memory->path);
+		return error_new(
+			"%s: has neither VMCOREINFO nor CPU notes, so the kernel's page table "
+			"cannot be found; dump with -device vmcoreinfo, or use root:FORMAT@PHYS",
+			kernel->memory->path);
 	banner_line(banner, line, sizeof(line));
-	return error_new("%s (%s) does not belong to %s (kernel %s): its linux_banner is not there; "
-			 "give the vmlinux of that kernel with -s",
-			 kernel->files_count ? vmlinux_path(kernel->files[0]) : "the symbol file", line,
-			 kernel->memory->path,
-			 kernel->release[0] ? kernel->release : "of unknown release");
+	return error_new(
+		"%s (%s) does not belong to %s (kernel %s): its linux_banner is not there; "
+		"give the vmlinux of that kernel with -s",
+		kernel->files_count ? vmlinux_path(kernel->files[0]) : "the symbol file", line,
+		kernel->memory->path, kernel->release[0] ? kernel->release : "of unknown release");
 }
 
 static struct error *open_virtual_memory(struct kernel *kernel)
@@ -155,17 +159,19 @@ static struct error *open_virtual_memory(struct kernel *kernel)
 			arch = architectures[i];
 	}
 	if (!arch)
-		return error_new("%s: is a dump of an architecture that is not known; x86-64 dumps are "
-				 "read, others only by root:FORMAT@PHYS",
-				 kernel->memory->path);
+		return error_new(
+			"%s: is a dump of an architecture that is not known; x86-64 dumps are "
+			"read, others only by root:FORMAT@PHYS",
+			kernel->memory->path);
 	if (kernel->files_count && vmlinux_machine(kernel->files[0]) != arch->elf_machine)
-		return error_new("%s is not a %s file, but %s is a %s dump; give that kernel's vmlinux "
-				 "with -s",
-				 vmlinux_path(kernel->files[0]), arch->name, kernel->memory->path,
-				 arch->name);
+		return error_new(
+			"%s is not a %s file, but %s is a %s dump; give that kernel's vmlinux "
+			"with -s",
+			vmlinux_path(kernel->files[0]), arch->name, kernel->memory->path,
+			arch->name);
 	load_banner(kernel, &banner);
 	struct error *err = arch->open_virtual_memory(kernel, &banner, &kernel->kaslr_offset,
-						      &kernel->virtual_memory);
+	                                              &kernel->virtual_memory);
 	if (!err && !kernel->virtual_memory)
 		err = not_found(kernel, &banner);
 	if (!err && kernel->release[0] == '\0')
@@ -174,7 +180,7 @@ static struct error *open_virtual_memory(struct kernel *kernel)
 }
 
 struct error *kernel_open(struct memory *memory, const char *const *symbol_files, size_t count,
-			  struct kernel **ret)
+                          struct kernel **ret)
 {
 	struct kernel *kernel = NULL;
 	struct error *err = kernel_new(memory, &kernel);

@@ -28,8 +28,8 @@ struct page_table {
 	struct pt_tree tree;
 };
 
-static bool page_table_to_phys(struct virtual_memory *self, struct memory *memory,
-			       uint64_t address, uint64_t *ret)
+static bool page_table_to_phys(struct virtual_memory *self, struct memory *memory, uint64_t address,
+                               uint64_t *ret)
 {
 	const struct page_table *table = (struct page_table *)self;
 
@@ -37,7 +37,7 @@ static bool page_table_to_phys(struct virtual_memory *self, struct memory *memor
 }
 
 static enum block_status page_table_read_page(struct virtual_memory *self, struct memory *memory,
-					      uint64_t address, void *data)
+                                              uint64_t address, void *data)
 {
 	const struct page_table *table = (struct page_table *)self;
 	struct pt_step steps[PT_MAX_LEVELS];
@@ -76,8 +76,8 @@ static struct error *page_table_init(struct page_table *table, uint64_t root, bo
 }
 
 /* Is this the kernel's table? With a banner to look for: where, at which KASLR offset? */
-static bool try_table(struct kernel *kernel, struct page_table *table,
-		      const struct banner *banner, bool offset_known, uint64_t *offset)
+static bool try_table(struct kernel *kernel, struct page_table *table, const struct banner *banner,
+                      bool offset_known, uint64_t *offset)
 {
 	struct virtual_memory *virtual_memory = &table->virtual_memory;
 
@@ -112,8 +112,8 @@ static size_t find_candidates(struct kernel *kernel, struct candidate *candidate
 		int64_t la57 = 0;
 
 		vmcoreinfo_number(info, "NUMBER(pgtable_l5_enabled)", &la57);
-		candidates[n++] = (struct candidate){ address - KERNEL_MAP + (uint64_t)number,
-						      la57 != 0 };
+		candidates[n++] =
+			(struct candidate){ address - KERNEL_MAP + (uint64_t)number, la57 != 0 };
 	}
 	bool la57 = false;
 	for (unsigned int cpu = 0; n + 2 < CANDIDATES_MAX; cpu++) {
@@ -135,7 +135,7 @@ static size_t find_candidates(struct kernel *kernel, struct candidate *candidate
 }
 
 static struct error *open_virtual_memory(struct kernel *kernel, const struct banner *banner,
-					 uint64_t *offset, struct virtual_memory **ret)
+                                         uint64_t *offset, struct virtual_memory **ret)
 {
 	struct candidate candidates[CANDIDATES_MAX + 1];
 	const char *info = kernel->memory->vmcoreinfo;
@@ -147,8 +147,7 @@ static struct error *open_virtual_memory(struct kernel *kernel, const struct ban
 	if (!table)
 		return error_no_memory();
 	for (size_t i = 0; i < count; i++) {
-		struct error *err =
-			page_table_init(table, candidates[i].root, candidates[i].la57);
+		struct error *err = page_table_init(table, candidates[i].root, candidates[i].la57);
 
 		if (err) {
 			free(table);

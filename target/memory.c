@@ -29,8 +29,8 @@ static enum file_kind recognise(int fd)
 		return FILE_OTHER;
 	if (memcmp(head, ELFMAG, SELFMAG) == 0)
 		return head[EI_NIDENT] == ET_CORE || head[EI_NIDENT + 1] == ET_CORE
-			       ? FILE_VMCORE
-			       : FILE_ELF_NOT_CORE;
+		               ? FILE_VMCORE
+		               : FILE_ELF_NOT_CORE;
 	for (size_t i = 0; i < sizeof(signatures) / sizeof(signatures[0]); i++) {
 		if (memcmp(head, signatures[i], 8) == 0)
 			return FILE_VMCORE;
@@ -44,10 +44,11 @@ static struct error *open_file(const char *path, int *ret)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 && (errno == EACCES || errno == EPERM))
-		return error_errno(errno, "%s: cannot be opened; read it as root or change its mode",
-				   path);
+		return error_errno(
+			errno, "%s: cannot be opened; read it as root or change its mode", path);
 	if (fd < 0)
-		return error_errno(errno, "%s: cannot be opened; check the name given with -c", path);
+		return error_errno(errno, "%s: cannot be opened; check the name given with -c",
+		                   path);
 	if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
 		close(fd);
 		return error_new("%s: is a directory; give a vmcore file with -c", path);
@@ -70,8 +71,9 @@ struct error *memory_open(const char *path, bool raw_allowed, struct memory **re
 		err = memory_raw_open(path, fd, ret);
 	} else {
 		close(fd);
-		return error_new("%s: is not a vmcore%s; give an ELF or kdump-compressed vmcore with -c",
-				 path, kind == FILE_OTHER ? "" : " (an ELF file, but not a core)");
+		return error_new(
+			"%s: is not a vmcore%s; give an ELF or kdump-compressed vmcore with -c",
+			path, kind == FILE_OTHER ? "" : " (an ELF file, but not a core)");
 	}
 	if (err)
 		return err;

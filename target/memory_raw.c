@@ -23,7 +23,7 @@ static enum block_status raw_probe(struct memory *memory, uint64_t phys)
 }
 
 static enum block_status read_block(const struct memory_raw *self, uint64_t phys, char *data,
-				    uint32_t len)
+                                    uint32_t len)
 {
 	if (phys >= self->size || len > self->size - phys)
 		return BLOCK_OUTSIDE;
@@ -46,8 +46,8 @@ static void raw_read(struct memory *memory, struct block_request *requests, size
 	const struct memory_raw *self = (struct memory_raw *)memory;
 
 	for (size_t i = 0; i < count; i++)
-		requests[i].status = read_block(self, requests[i].phys, requests[i].data,
-						requests[i].len);
+		requests[i].status =
+			read_block(self, requests[i].phys, requests[i].data, requests[i].len);
 }
 
 static void raw_destroy(struct memory *memory)

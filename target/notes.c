@@ -38,14 +38,14 @@ static bool elf_extent(int fd, struct extent *notes, uint64_t *file_end)
 	size_t count = header.e_phnum;
 	Elf64_Shdr first;
 	/* More than 65534 segments: the number is in section header 0 (ELF gABI). */
-	if (count == PN_XNUM && pread(fd, &first, sizeof(first), (off_t)header.e_shoff) ==
-					(ssize_t)sizeof(first))
+	if (count == PN_XNUM &&
+	    pread(fd, &first, sizeof(first), (off_t)header.e_shoff) == (ssize_t)sizeof(first))
 		count = first.sh_info;
 	for (size_t i = 0; i < count; i++) {
 		Elf64_Phdr segment;
 
 		if (pread(fd, &segment, sizeof(segment),
-			  (off_t)(header.e_phoff + i * sizeof(segment))) !=
+		          (off_t)(header.e_phoff + i * sizeof(segment))) !=
 		    (ssize_t)sizeof(segment))
 			break;
 		if (segment.p_type == PT_NOTE)
@@ -60,11 +60,12 @@ static bool elf_extent(int fd, struct extent *notes, uint64_t *file_end)
 /*
  * kdump-compressed, 64-bit kernels (makedumpfile: diskdump_mod.h): in struct
  * disk_dump_header, header_version and block_size; in struct kdump_sub_header, which begins
- * one block into the file, offset_note and size_note, there since version 4.
+ * one block into the file, offset_note and size_note, there since version 4. QEMU fills in no
+ * more of struct new_utsname than the machine, and libkdumpfile then knows no architecture.
  */
-static bool kdump_extent(int fd, struct extent *notes)
+static bool kdump_extent(int fd, struct memory *memory, struct extent *notes)
 {
-	enum { VERSION_AT = 8, BLOCK_SIZE_AT = 428, OFFSET_NOTE_AT = 48 };
+	enum { VERSION_AT = 8, MACHINE_AT = 12 + 4 * 65, BLOCK_SIZE_AT = 428, OFFSET_NOTE_AT = 48 };
 	unsigned char head[BLOCK_SIZE_AT + 4];
 	int32_t version;
 	int32_t block_size;
@@ -73,11 +74,15 @@ static bool kdump_extent(int fd, struct extent *notes)
 	if (pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
 	    memcmp(head, "KDUMP   ", 8) != 0)
 		return false;
+	if (memory->arch == ARCH_UNKNOWN && strcmp((char *)head + MACHINE_AT, "x86_64") == 0)
+		memory->arch = ARCH_X86_64;
+	if (memory->arch == ARCH_UNKNOWN && strcmp((char *)head + MACHINE_AT, "aarch64") == 0)
+		memory->arch = ARCH_AARCH64;
 	memcpy(&version, head + VERSION_AT, sizeof(version));
 	memcpy(&block_size, head + BLOCK_SIZE_AT, sizeof(block_size));
 	if (version < 4 || block_size < 512 || block_size > 1 << 20 ||
 	    pread(fd, note, sizeof(note), (off_t)block_size + OFFSET_NOTE_AT) !=
-		    (ssize_t)sizeof(note))
+	            (ssize_t)sizeof(note))
 		return false;
 	*notes = (struct extent){ note[0], note[1] };
 	return true;
@@ -101,7 +106,8 @@ static size_t parse_notes(const uint8_t *bytes, size_t len, struct memory_note *
 		size_t name_len = align4(header.n_namesz);
 		size_t desc_len = align4(header.n_descsz);
 		if (header.n_namesz == 0 || name_len > len - at ||
-		    header.n_descsz > len - at - name_len || bytes[at + header.n_namesz - 1] != '\0')
+		    header.n_descsz > len - at - name_len ||
+		    bytes[at + header.n_namesz - 1] != '\0')
 			break;
 		if (notes)
 			notes[count] = (struct memory_note){
@@ -146,8 +152,8 @@ static struct error *note_defect(struct memory *memory, int fd, uint64_t expecte
 	if (fstat(fd, &status) || (uint64_t)status.st_size >= expected)
 		return NULL;
 	if (asprintf(&memory->defect,
-		     "the file is cut off: it has %" PRIu64 " of %" PRIu64 " bytes",
-		     (uint64_t)status.st_size, expected) < 0) {
+	             "the file is cut off: it has %" PRIu64 " of %" PRIu64 " bytes",
+	             (uint64_t)status.st_size, expected) < 0) {
 		memory->defect = NULL;
 		return error_no_memory();
 	}
@@ -164,7 +170,7 @@ struct error *notes_load(struct memory *memory, int fd)
 
 		return err ? err : load_extent(memory, fd, &extent);
 	}
-	if (kdump_extent(fd, &extent))
+	if (kdump_extent(fd, memory, &extent))
 		return load_extent(memory, fd, &extent);
 	return NULL;
 }

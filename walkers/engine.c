@@ -16,7 +16,7 @@
 
 /* An element of a frame: leaves to hand out, or a table to enter. */
 struct item {
-	uint64_t iova; /* as the tables count */
+	uint64_t iova;     /* as the tables count */
 	struct pt_run run; /* leaves, or the entry that leads to the table */
 	bool is_table;
 	/* Of a table: */
@@ -67,7 +67,7 @@ static uint64_t table_span(const struct pt_geometry *geometry, unsigned int leve
 }
 
 static struct error *frame_init(struct frame *frame, const struct pt_geometry *geometry,
-				unsigned int level)
+                                unsigned int level)
 {
 	size_t bytes = table_bytes(geometry, level);
 	size_t lower = level + 1U < geometry->levels ? 1U << geometry->granule_lg2 : bytes;
@@ -92,7 +92,7 @@ static void frame_deinit(struct frame *frame)
 }
 
 static struct error *report(struct walk *walk, enum pt_fault_kind kind, unsigned int level,
-			    uint64_t table, uint64_t entry_addr, uint64_t iova, uint64_t span)
+                            uint64_t table, uint64_t entry_addr, uint64_t iova, uint64_t span)
 {
 	walk->statistics->faults[kind]++;
 	if (!walk->visitor->fault)
@@ -152,9 +152,8 @@ static struct error *frame_flush(struct walk *walk, unsigned int depth)
 	if (frame->table_count)
 		walk->memory->ops->read(walk->memory, frame->requests, frame->table_count);
 	if (walk->control && walk->control->progress)
-		walk->control->progress(
-			walk->control->progress_arg, walk->statistics,
-			pt_address_to_user(walk->geometry, frame->items[0].iova));
+		walk->control->progress(walk->control->progress_arg, walk->statistics,
+		                        pt_address_to_user(walk->geometry, frame->items[0].iova));
 	struct error *err = visit_frame(walk, depth);
 	frame->item_count = 0;
 	frame->table_count = 0;
@@ -197,8 +196,8 @@ static struct error *check_table(struct walk *walk, struct item *item)
 }
 
 static struct error *add_table(struct walk *walk, unsigned int depth, uint64_t iova,
-			       const struct pt_run *run, const struct item *parent,
-			       uint64_t entry_addr)
+                               const struct pt_run *run, const struct item *parent,
+                               uint64_t entry_addr)
 {
 	struct frame *frame = &walk->frames[depth];
 
@@ -232,7 +231,7 @@ static struct error *add_table(struct walk *walk, unsigned int depth, uint64_t i
 }
 
 static struct error *add_leaves(struct walk *walk, unsigned int depth, uint64_t iova,
-				const struct pt_run *run)
+                                const struct pt_run *run)
 {
 	/* Nothing waits before them: no need to keep them. */
 	if (depth >= walk->geometry->levels || walk->frames[depth].item_count == 0)
@@ -249,7 +248,7 @@ static struct error *add_leaves(struct walk *walk, unsigned int depth, uint64_t 
 
 /* One run of a table's block. @item is the table, at @depth. */
 static struct error *visit_run(struct walk *walk, unsigned int depth, const struct item *item,
-			       const struct pt_run *from_block)
+                               const struct pt_run *from_block)
 {
 	const unsigned int level = item->run.next_level;
 	const unsigned int entry_lg2 = pt_entry_lg2(walk->geometry, level);
@@ -261,7 +260,7 @@ static struct error *visit_run(struct walk *walk, unsigned int depth, const stru
 	uint64_t entry_addr = item->run.address + from_block->index * sizeof(uint64_t);
 	if (from_block->kind == PT_INVALID)
 		return report(walk, PT_FAULT_INVALID, level, item->run.address, entry_addr, iova,
-			      span);
+		              span);
 	struct pt_run run = *from_block;
 	run.perm &= item->run.perm;
 	run.attrs &= item->run.attrs | ~walk->geometry->format->attrs_and;
@@ -293,7 +292,7 @@ static struct error *visit_table(struct walk *walk, unsigned int depth, const st
 
 	if (request->status != BLOCK_OK)
 		return report(walk, fault_of_status(request->status), level, request->phys,
-			      item->entry_addr, item->iova, table_span(walk->geometry, level));
+		              item->entry_addr, item->iova, table_span(walk->geometry, level));
 	if (!item->repeated) {
 		walk->statistics->tables++;
 		walk->statistics->table_bytes += request->len;
@@ -308,7 +307,7 @@ static struct error *visit_table(struct walk *walk, unsigned int depth, const st
 		.repeated = item->repeated,
 	};
 	table.run_count = walk->geometry->format->decode(walk->geometry, level, request->data, 0,
-							 entries, walk->runs[depth]);
+	                                                 entries, walk->runs[depth]);
 	struct error *err = NULL;
 	if (walk->visitor->table)
 		err = walk->visitor->table(walk->visitor->arg, &table);
@@ -392,8 +391,8 @@ static void walk_deinit(struct walk *walk)
 }
 
 struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_t start,
-		      uint64_t last, const struct pt_visitor *visitor,
-		      const struct pt_control *control, struct pt_statistics *statistics)
+                      uint64_t last, const struct pt_visitor *visitor,
+                      const struct pt_control *control, struct pt_statistics *statistics)
 {
 	struct walk walk = {
 		.tree = tree,
@@ -424,7 +423,7 @@ struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_
 }
 
 size_t pt_translate(const struct pt_tree *tree, struct memory *memory, uint64_t iova,
-		    struct pt_step *steps)
+                    struct pt_step *steps)
 {
 	const struct pt_geometry *geometry = &tree->geometry;
 	uint64_t address = 0;
@@ -442,12 +441,11 @@ size_t pt_translate(const struct pt_tree *tree, struct memory *memory, uint64_t 
 		*step = (struct pt_step){ .table = table, .level = level };
 		step->index = (unsigned int)((address >> pt_entry_lg2(geometry, level)) & mask);
 		step->entry_addr = table + step->index * sizeof(uint64_t);
-		step->status = memory_read(memory, step->entry_addr, &step->entry,
-					   sizeof(step->entry));
+		step->status =
+			memory_read(memory, step->entry_addr, &step->entry, sizeof(step->entry));
 		if (step->status != BLOCK_OK)
 			break;
-		geometry->format->decode(geometry, level, &step->entry, step->index, 1,
-					 &step->run);
+		geometry->format->decode(geometry, level, &step->entry, step->index, 1, &step->run);
 		perm &= step->run.perm;
 		step->perm = perm;
 		if (step->run.kind != PT_TABLE)
