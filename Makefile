@@ -5,13 +5,23 @@
 # make check      install what is missing, build, run every test
 # make help       the other targets
 
+# make V=1 shows the commands.
+V ?= 0
+ifeq ($(V),0)
+Q := @
+SAY = @printf '  %-4s %s\n'
+else
+SAY = @:
+endif
+
 PREFIX  ?= /usr/local
 DESTDIR ?=
 BUILD   ?= build
 CC      ?= gcc
 OPT     ?= -O2 -g
 
-DWARF_CFLAGS := $(shell pkg-config --cflags libdwarf 2>/dev/null || echo -I/usr/include/libdwarf)
+# Debian 13 has a libdwarf.pc that names a folder which is not there.
+DWARF_CFLAGS := $(shell pkg-config --cflags libdwarf 2>/dev/null) -I/usr/include/libdwarf
 WARNINGS     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
                 -Wpointer-arith -Wwrite-strings -Wundef
 CFLAGS_ALL   := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(OPT) $(WARNINGS) \
@@ -34,28 +44,35 @@ all: $(BUILD)/iommupt $(BUILD)/iommupt.so $(BUILD)/iommupt.8
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+	$(SAY) CC $<
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
 $(LIBRARY): $(LIB_OBJECTS)
+	$(SAY) AR $@
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/iommupt: $(BUILD)/cli/main.o $(LIBRARY)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(SAY) LD $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(BUILD)/extension/crash.o: extension/crash.c
 	@mkdir -p $(@D)
-	$(CC) $(CRASH_CFLAGS) -MMD -MP -c $< -o $@
+	$(SAY) CC $<
+	$(Q)$(CC) $(CRASH_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/iommupt.so: $(BUILD)/extension/crash.o $(LIBRARY)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -shared -Wl,-Bsymbolic -Wl,--exclude-libs,ALL $^ $(LIBS) -o $@
+	$(SAY) LD $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -shared -Wl,-Bsymbolic -Wl,--exclude-libs,ALL $^ $(LIBS) -o $@
 
 $(BUILD)/iommupt.8: $(BUILD)/iommupt
-	$(BUILD)/iommupt help --man > $@.new
-	mv $@.new $@
+	$(SAY) MAN $@
+	$(Q)$(BUILD)/iommupt help --man > $@.new
+	$(Q)mv $@.new $@
 
 $(BUILD)/tests/run: $(TEST_OBJECTS) $(LIBRARY)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -lcunit $(LIBS) -o $@
+	$(SAY) LD $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -lcunit $(LIBS) -o $@
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 

@@ -8,6 +8,7 @@
 
 /* A new format is one new file and one row here. */
 const struct pt_format *const pt_formats[] = {
+	&pt_format_vtd_fs,
 	&pt_format_vtd_ss,
 	&pt_format_x86_64,
 	NULL,
@@ -23,7 +24,7 @@ const struct pt_format *pt_format_find(const char *name)
 }
 
 struct error *pt_geometry_init(const struct pt_format *format,
-                               const struct pt_parameters *parameters, struct pt_geometry *ret)
+			       const struct pt_parameters *parameters, struct pt_geometry *ret)
 {
 	static const struct pt_parameters usual;
 

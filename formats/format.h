@@ -39,9 +39,9 @@ enum { PT_MAX_LEVELS = 6 };
  */
 struct pt_geometry {
 	const struct pt_format *format;
-	uint64_t base;       /* OR-ed into every input address (a TTBR1 half); usually 0 */
-	uint64_t strip;      /* encryption bits to clear from output and table addresses */
-	uint8_t levels;      /* depth of the tree; the top table is at level levels - 1 */
+	uint64_t base;	     /* OR-ed into every input address (a TTBR1 half); usually 0 */
+	uint64_t strip;	     /* encryption bits to clear from output and table addresses */
+	uint8_t levels;	     /* depth of the tree; the top table is at level levels - 1 */
 	uint8_t granule_lg2; /* log2 of the smallest page: 12, 14 or 16 */
 	uint8_t input_bits;  /* width of an input address */
 	uint8_t output_bits; /* width of an output address that the tables can hold */
@@ -68,11 +68,11 @@ struct pt_parameters {
 /* A run: consecutive entries of one block that say the same thing. */
 struct pt_run {
 	uint64_t address;   /* leaf: output address of the first item; table: the table's address */
-	uint32_t attrs;     /* bits of the format's attribute list */
-	uint16_t index;     /* first entry in the block */
-	uint16_t count;     /* entries */
-	uint8_t kind;       /* enum pt_kind */
-	uint8_t perm;       /* PT_R | PT_W | PT_X */
+	uint32_t attrs;	    /* bits of the format's attribute list */
+	uint16_t index;	    /* first entry in the block */
+	uint16_t count;	    /* entries */
+	uint8_t kind;	    /* enum pt_kind */
+	uint8_t perm;	    /* PT_R | PT_W | PT_X */
 	uint8_t size_lg2;   /* leaf: log2 of the bytes one item maps (its page size) */
 	uint8_t next_level; /* table: level of the table that it points to */
 };
@@ -81,9 +81,9 @@ struct pt_run {
 enum { PT_MAX_ENTRIES = 8192 };
 
 struct pt_format {
-	const char *name;        /* as in root:FORMAT@... and the `format` column */
-	const char *title;       /* for people */
-	const char *stage;       /* `stage` column: "first", "second", "1", "2"; "" when n/a */
+	const char *name;	 /* as in root:FORMAT@... and the `format` column */
+	const char *title;	 /* for people */
+	const char *stage;	 /* `stage` column: "first", "second", "1", "2"; "" when n/a */
 	bool controls_execution; /* perm has an x */
 	/* Names of the attribute bits, bit 0 first, NULL-terminated, in alphabetical order. */
 	const char *const *attribute_names;
@@ -94,7 +94,7 @@ struct pt_format {
 
 	/* Fill in @geometry from @parameters; an error names the parameter that cannot be. */
 	struct error *(*setup)(const struct pt_parameters *parameters,
-	                       struct pt_geometry *geometry);
+			       struct pt_geometry *geometry);
 	/*
 	 * Decode @count entries of a block at @level, whose first entry is number @index, into
 	 * @runs (room for @count); returns the number of runs. Runs come in order and cover
@@ -102,15 +102,16 @@ struct pt_format {
 	 * are contiguous; a table is always a run of its own.
 	 */
 	size_t (*decode)(const struct pt_geometry *geometry, unsigned int level,
-	                 const uint64_t *entries, unsigned int index, unsigned int count,
-	                 struct pt_run *runs);
+			 const uint64_t *entries, unsigned int index, unsigned int count,
+			 struct pt_run *runs);
 	/* Say what one entry's bits are, in words, for people: `walk`. */
 	void (*describe)(const struct pt_geometry *geometry, unsigned int level, uint64_t entry,
-	                 char *text, size_t size);
+			 char *text, size_t size);
 };
 
 /* All formats, one row each. NULL-terminated. */
 extern const struct pt_format *const pt_formats[];
+extern const struct pt_format pt_format_vtd_fs;
 extern const struct pt_format pt_format_vtd_ss;
 extern const struct pt_format pt_format_x86_64;
 
@@ -119,7 +120,7 @@ const struct pt_format *pt_format_find(const char *name);
 
 /* pt_geometry_init() - a tree of @format; @parameters NULL means all usual. */
 struct error *pt_geometry_init(const struct pt_format *format,
-                               const struct pt_parameters *parameters, struct pt_geometry *ret);
+			       const struct pt_parameters *parameters, struct pt_geometry *ret);
 
 /* log2 of the entries in a table at @level (a top table may be smaller or larger). */
 unsigned int pt_table_lg2(const struct pt_geometry *geometry, unsigned int level);
@@ -138,7 +139,7 @@ bool pt_address_to_table(const struct pt_geometry *geometry, uint64_t address, u
 
 /* pt_attributes_text() - names of @attrs joined by '|', sorted; @size bytes at @text. */
 void pt_attributes_text(const struct pt_geometry *geometry, uint32_t attrs, char *text,
-                        size_t size);
+			size_t size);
 /* pt_permission_text() - "rw-" and so on; @text has room for 4 bytes. */
 void pt_permission_text(unsigned int perm, char text[4]);
 

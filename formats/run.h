@@ -12,7 +12,7 @@
 #include "formats/format.h"
 
 typedef void pt_decode_entry(const struct pt_geometry *geometry, unsigned int level, uint64_t entry,
-                             struct pt_run *ret);
+			     struct pt_run *ret);
 
 /* Whether the leaf @next continues @run, whose item size is a single entry's. */
 static inline bool pt_run_continues(const struct pt_run *run, const struct pt_run *next)
@@ -35,8 +35,8 @@ static inline bool pt_run_continues(const struct pt_run *run, const struct pt_ru
  */
 static inline __attribute__((always_inline)) size_t
 pt_decode_runs(const struct pt_geometry *geometry, unsigned int level, const uint64_t *entries,
-               unsigned int index, unsigned int count, uint64_t address_mask,
-               pt_decode_entry *decode_entry, struct pt_run *runs)
+	       unsigned int index, unsigned int count, uint64_t address_mask,
+	       pt_decode_entry *decode_entry, struct pt_run *runs)
 {
 	const uint64_t stride = 1ULL << pt_entry_lg2(geometry, level);
 	size_t n = 0;

@@ -39,7 +39,7 @@ static const char *const attribute_names[] = { "accessed", "dirty", "snoop", NUL
 enum { HIGHEST_LEAF_LEVEL = 2 }; /* 1 GiB */
 
 static inline void decode_entry(const struct pt_geometry *geometry, unsigned int level,
-                                uint64_t entry, struct pt_run *ret)
+				uint64_t entry, struct pt_run *ret)
 {
 	if (!(entry & (SS_READ | SS_WRITE))) {
 		ret->kind = PT_EMPTY;
@@ -57,21 +57,21 @@ static inline void decode_entry(const struct pt_geometry *geometry, unsigned int
 	bool misaligned = ret->address & ((1ULL << ret->size_lg2) - 1);
 	ret->kind = level > HIGHEST_LEAF_LEVEL || misaligned ? PT_INVALID : PT_LEAF;
 	ret->attrs = (entry & SS_ACCESSED ? ATTR_ACCESSED : 0U) |
-	             (entry & SS_DIRTY ? ATTR_DIRTY : 0U) | (entry & SS_SNOOP ? ATTR_SNOOP : 0U);
+		     (entry & SS_DIRTY ? ATTR_DIRTY : 0U) | (entry & SS_SNOOP ? ATTR_SNOOP : 0U);
 	if (!geometry->dirty_tracking)
 		ret->attrs &= ~(uint32_t)(ATTR_ACCESSED | ATTR_DIRTY);
 }
 
 static size_t decode(const struct pt_geometry *geometry, unsigned int level,
-                     const uint64_t *entries, unsigned int index, unsigned int count,
-                     struct pt_run *runs)
+		     const uint64_t *entries, unsigned int index, unsigned int count,
+		     struct pt_run *runs)
 {
-	return pt_decode_runs(geometry, level, entries, index, count, pt_bits(51, 12), decode_entry,
-	                      runs);
+	return pt_decode_runs(geometry, level, entries, index, count,
+			      pt_bits(51, 12) & ~geometry->strip, decode_entry, runs);
 }
 
 static void describe(const struct pt_geometry *geometry, unsigned int level, uint64_t entry,
-                     char *text, size_t size)
+		     char *text, size_t size)
 {
 	bool leaf = level == 0 || (entry & SS_PAGE_SIZE);
 
@@ -81,12 +81,12 @@ static void describe(const struct pt_geometry *geometry, unsigned int level, uin
 	while (text[used])
 		used++;
 	snprintf(text + used, size - used, "%s%s%s%s%s%s%s%s", entry & SS_EXECUTE ? " X=1" : "",
-	         level && (entry & SS_PAGE_SIZE) ? " PS=1" : "", entry & SS_ACCESSED ? " A=1" : "",
-	         leaf && (entry & SS_DIRTY) ? " D=1" : "",
-	         leaf && (entry & SS_SNOOP) ? " SNP=1" : "",
-	         leaf && (entry & SS_MEMORY_TYPE) ? " EMT!=0" : "",
-	         leaf && (entry & SS_IGNORE_PAT) ? " IPAT=1" : "",
-	         leaf && (entry & SS_TRANSIENT) ? " TM=1" : "");
+		 level && (entry & SS_PAGE_SIZE) ? " PS=1" : "", entry & SS_ACCESSED ? " A=1" : "",
+		 leaf && (entry & SS_DIRTY) ? " D=1" : "",
+		 leaf && (entry & SS_SNOOP) ? " SNP=1" : "",
+		 leaf && (entry & SS_MEMORY_TYPE) ? " EMT!=0" : "",
+		 leaf && (entry & SS_IGNORE_PAT) ? " IPAT=1" : "",
+		 leaf && (entry & SS_TRANSIENT) ? " TM=1" : "");
 }
 
 static struct error *setup(const struct pt_parameters *parameters, struct pt_geometry *geometry)
@@ -96,17 +96,17 @@ static struct error *setup(const struct pt_parameters *parameters, struct pt_geo
 	/* Section 3.7: 3, 4 and 5 levels; 2 is kept for tables below a skipped top. */
 	if (levels < 2 || levels > 5)
 		return error_new("vtd_ss tables have 3, 4 or 5 levels, not %u: give levels=3 to 5",
-		                 levels);
+				 levels);
 	if (parameters->granule_lg2 && parameters->granule_lg2 != 12)
 		return error_new("vtd_ss tables have a 4k granule only: leave granule= out");
 	geometry->levels = (uint8_t)levels;
 	geometry->granule_lg2 = 12;
 	geometry->input_bits = parameters->input_bits ? parameters->input_bits
-	                                              : (uint8_t)(12 + 9 * levels);
+						      : (uint8_t)(12 + 9 * levels);
 	if (geometry->input_bits > 12 + 9 * levels || geometry->input_bits <= 12 + 9 * (levels - 1))
 		return error_new("vtd_ss tables of %u levels cannot have ias=%u: give %u to %u",
-		                 levels, geometry->input_bits, 12 + 9 * (levels - 1) + 1,
-		                 12 + 9 * levels);
+				 levels, geometry->input_bits, 12 + 9 * (levels - 1) + 1,
+				 12 + 9 * levels);
 	geometry->output_bits = parameters->output_bits ? parameters->output_bits : 52;
 	geometry->strip = parameters->strip;
 	geometry->dirty_tracking = parameters->dirty_tracking;

@@ -17,7 +17,7 @@ static struct error *number_key(const char *key, const char *value, uint64_t max
 		return NULL;
 	error_free(err);
 	return error_new("root: %s=%s is not a number up to %llu", key, value,
-	                 (unsigned long long)max);
+			 (unsigned long long)max);
 }
 
 static struct error *set_granule(struct pt_parameters *parameters, const char *value)
@@ -53,7 +53,7 @@ static struct error *set_arch(const char *value)
 }
 
 static struct error *set_number(struct pt_parameters *parameters, const char *key,
-                                const char *value)
+				const char *value)
 {
 	uint64_t number = 0;
 	struct error *err = NULL;
@@ -149,7 +149,7 @@ static struct error *parse(char *text, struct space *space)
 		err = set_key(&parameters, word);
 	if (!err && space->tree.root & 7)
 		err = error_new("root: 0x%llx is not aligned to an entry of 8 bytes",
-		                (unsigned long long)space->tree.root);
+				(unsigned long long)space->tree.root);
 	return err ? err : pt_geometry_init(format, &parameters, &space->tree.geometry);
 }
 

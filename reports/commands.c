@@ -19,7 +19,7 @@ const struct command *const commands[] = {
 static const struct option_row {
 	const char *name;
 	const char *argument; /* NULL: takes none */
-	int letter;           /* short form, or a number above 255 */
+	int letter;	      /* short form, or a number above 255 */
 	unsigned int set;     /* commands that take it; 0: all */
 	bool stand_alone;     /* not inside crash, where crash has the dump open */
 	const char *help;
@@ -71,7 +71,7 @@ static struct error *set_format(struct options *options, const char *value)
 }
 
 static struct error *set_option(struct session *session, const struct option_row *row,
-                                const char *value, unsigned int *extra)
+				const char *value, unsigned int *extra)
 {
 	struct options *options = &session->options;
 
@@ -126,7 +126,7 @@ struct command_line {
 };
 
 static struct error *parse_options(struct session *session, int argc, char **argv,
-                                   struct command_line *line)
+				   struct command_line *line)
 {
 	struct option longs[OPTION_ROWS + 1] = { 0 };
 	int letter = 0;
@@ -135,8 +135,8 @@ static struct error *parse_options(struct session *session, int argc, char **arg
 	for (size_t i = 0; i < OPTION_ROWS; i++)
 		longs[i] =
 			(struct option){ option_rows[i].name,
-			                 option_rows[i].argument ? required_argument : no_argument,
-			                 NULL, option_rows[i].letter };
+					 option_rows[i].argument ? required_argument : no_argument,
+					 NULL, option_rows[i].letter };
 	optind = 0; /* glibc: start afresh; crash has used getopt before us */
 	opterr = 0;
 	while (!err && (letter = getopt_long(argc, argv, ":c:s:o:Vh", longs, NULL)) != -1) {
@@ -146,7 +146,7 @@ static struct error *parse_options(struct session *session, int argc, char **arg
 			return error_new("%s: needs a value; see `iommupt help`", argv[optind - 1]);
 		if (!row)
 			return error_new("%s: is not an option that is known; see `iommupt help`",
-			                 argv[optind - 1]);
+					 argv[optind - 1]);
 		err = set_option(session, row, optarg, &line->extra);
 		if (row->set) {
 			line->given |= row->set;
@@ -165,16 +165,16 @@ static struct error *check_words(const struct command_line *line)
 
 	if (line->given & ~command->options)
 		return error_new("%s: --%s does not go with this command; see `iommupt help %s`",
-		                 command->name, line->given_name, command->name);
+				 command->name, line->given_name, command->name);
 	if (line->count < command->arguments_min || line->count > command->arguments_max)
 		return error_new("%s: too %s words; usage: iommupt %s %s", command->name,
-		                 line->count < command->arguments_min ? "few" : "many",
-		                 command->name, command->arguments);
+				 line->count < command->arguments_min ? "few" : "many",
+				 command->name, command->arguments);
 	return NULL;
 }
 
 static struct error *parse(struct session *session, int argc, char **argv,
-                           struct command_line *line)
+			   struct command_line *line)
 {
 	struct error *err = parse_options(session, argc, argv, line);
 
@@ -185,7 +185,7 @@ static struct error *parse(struct session *session, int argc, char **argv,
 	line->command = command_find(line->words[0]);
 	if (!line->command)
 		return error_new("'%s' is not a command that is known; see `iommupt help`",
-		                 line->words[0]);
+				 line->words[0]);
 	line->count--;
 	line->words++;
 	return check_words(line);
@@ -193,7 +193,7 @@ static struct error *parse(struct session *session, int argc, char **argv,
 
 /* Records go through an emitter and, with -o, into a file that appears when complete. */
 static struct error *run_with_output(struct session *session, const struct command_line *line,
-                                     int *status)
+				     int *status)
 {
 	struct output output;
 	struct emitter *emitter = NULL;
@@ -203,7 +203,7 @@ static struct error *run_with_output(struct session *session, const struct comma
 		return err;
 	if (line->command->schema)
 		err = emitter_create(output.stream, session->options.format, line->command->schema,
-		                     &emitter);
+				     &emitter);
 	if (!err)
 		err = line->command->run(session, emitter, line->count, line->words, status);
 	if (emitter) {
@@ -227,7 +227,7 @@ int iommupt_run(struct session *session, int argc, char **argv)
 		version_print(session->out, session->backend);
 	else if (!err && line.extra & EXTRA_HELP)
 		help_print(session->out, line.count ? command_find(line.words[0]) : NULL,
-		           session->in_crash);
+			   session->in_crash);
 	else if (!err)
 		err = run_with_output(session, &line, &status);
 	if (err) {
@@ -246,7 +246,7 @@ static void print_option(FILE *out, const struct option_row *row)
 	if (row->letter < 256)
 		used = snprintf(left, sizeof(left), "-%c, ", row->letter);
 	snprintf(left + used, sizeof(left) - (size_t)used, "--%s%s%s", row->name,
-	         row->argument ? " " : "", row->argument ? row->argument : "");
+		 row->argument ? " " : "", row->argument ? row->argument : "");
 	fprintf(out, "  %-20s %s\n", left, row->help);
 }
 
@@ -255,7 +255,7 @@ static void print_columns(FILE *out, const struct schema *schema)
 	fputs("\nColumns (CSV header, JSON keys):\n", out);
 	for (size_t i = 0; i < schema->count; i++)
 		fprintf(out, "  %-14s %s\n", schema->columns[i].name,
-		        schema->columns[i].description);
+			schema->columns[i].description);
 }
 
 static const char target_help[] =
@@ -276,8 +276,8 @@ static const char target_help[] =
 static void print_one(FILE *out, const struct command *command, bool in_crash)
 {
 	fprintf(out, "Usage: iommupt %s%s%s [options]\n%s.\n\n%s\n", command->name,
-	        command->arguments[0] ? " " : "", command->arguments, command->summary,
-	        command->description);
+		command->arguments[0] ? " " : "", command->arguments, command->summary,
+		command->description);
 	if (command->options)
 		fputs("\nOptions:\n", out);
 	for (size_t i = 0; i < OPTION_ROWS; i++) {
@@ -298,9 +298,9 @@ void help_print(FILE *out, const struct command *command, bool in_crash)
 		return;
 	}
 	fprintf(out,
-	        "Usage: iommupt %sCOMMAND [arguments] [options]\n"
-	        "Shows what the IOMMU page tables of a Linux %s say.\n\nCommands:\n",
-	        in_crash ? "" : "-c VMCORE -s VMLINUX ", in_crash ? "kernel" : "vmcore");
+		"Usage: iommupt %sCOMMAND [arguments] [options]\n"
+		"Shows what the IOMMU page tables of a Linux %s say.\n\nCommands:\n",
+		in_crash ? "" : "-c VMCORE -s VMLINUX ", in_crash ? "kernel" : "vmcore");
 	for (const struct command *const *row = commands; *row; row++)
 		fprintf(out, "  %-8s %-15s %s\n", (*row)->name, (*row)->arguments, (*row)->summary);
 	fputs("\nOptions:\n", out);
@@ -309,9 +309,9 @@ void help_print(FILE *out, const struct command *command, bool in_crash)
 			print_option(out, &option_rows[i]);
 	}
 	fprintf(out,
-	        "\n%s\nExit status: 0 done; 1 done, and findings; 2 could not be done: one line on "
-	        "stderr says why.\nMore: `iommupt help COMMAND`.\n",
-	        target_help);
+		"\n%s\nExit status: 0 done; 1 done, and findings; 2 could not be done: one line on "
+		"stderr says why.\nMore: `iommupt help COMMAND`.\n",
+		target_help);
 }
 
 /* Text for man(7): a backslash, and a dot or quote at the start of a line, are special. */
@@ -342,7 +342,7 @@ static void roff_option(FILE *out, const struct option_row *row)
 	if (row->letter < 256)
 		fprintf(out, "\\fB\\-%c\\fR, ", row->letter);
 	fprintf(out, "\\fB\\-\\-%s\\fR%s%s\n", row->name, row->argument ? " " : "",
-	        row->argument ? row->argument : "");
+		row->argument ? row->argument : "");
 	roff_text(out, row->help);
 }
 
@@ -363,15 +363,15 @@ static void roff_command(FILE *out, const struct command *command)
 void help_manual(FILE *out)
 {
 	fprintf(out, ".TH IOMMUPT 8 \"\" \"iommupt %s\" \"System Administration\"\n",
-	        IOMMUPT_VERSION);
+		IOMMUPT_VERSION);
 	fputs(".SH NAME\niommupt \\- show what IOMMU page tables in a vmcore say\n"
 	      ".SH SYNOPSIS\n.B iommupt\n[\\fB\\-c\\fR VMCORE] [\\fB\\-s\\fR FILE]... COMMAND "
 	      "[arguments] [options]\n.PP\nInside \\fBcrash\\fR(8), after \\fBextend "
 	      "iommupt.so\\fR:\n.br\n.B iommupt\nCOMMAND [arguments] [options]\n.SH DESCRIPTION\n",
 	      out);
 	roff_text(out,
-	          "Opens a Linux vmcore and shows what every IOMMU page table on that host said: "
-	          "which device could reach which memory, and by which entries.");
+		  "Opens a Linux vmcore and shows what every IOMMU page table on that host said: "
+		  "which device could reach which memory, and by which entries.");
 	fputs(".SH COMMANDS\n", out);
 	for (const struct command *const *row = commands; *row; row++)
 		roff_command(out, *row);
@@ -382,13 +382,13 @@ void help_manual(FILE *out)
 	roff_text(out, target_help);
 	fputs(".fi\n.SH EXIT STATUS\n", out);
 	roff_text(out,
-	          "0: done. 1: done, and a check has findings. 2: could not be done; one line on "
-	          "stderr says why and what to do next.");
+		  "0: done. 1: done, and a check has findings. 2: could not be done; one line on "
+		  "stderr says why and what to do next.");
 	fputs(".SH SEE ALSO\n.BR crash (8),\n.BR makedumpfile (8)\n", out);
 }
 
 static struct error *run_help(struct session *session, struct emitter *emitter, int count,
-                              char **words, int *status)
+			      char **words, int *status)
 {
 	const struct command *command = count ? command_find(words[0]) : NULL;
 
@@ -400,7 +400,7 @@ static struct error *run_help(struct session *session, struct emitter *emitter, 
 	}
 	if (count && !command)
 		return error_new("'%s' is not a command that is known; see `iommupt help`",
-		                 words[0]);
+				 words[0]);
 	help_print(session->out, command, session->in_crash);
 	return NULL;
 }

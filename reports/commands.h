@@ -23,10 +23,10 @@ enum option_set {
 
 struct command {
 	const char *name;
-	const char *arguments;   /* "TARGET [RANGE]" */
-	const char *summary;     /* one line */
+	const char *arguments;	 /* "TARGET [RANGE]" */
+	const char *summary;	 /* one line */
 	const char *description; /* paragraphs, separated by empty lines; for help and manual */
-	unsigned int options;    /* enum option_set */
+	unsigned int options;	 /* enum option_set */
 	int arguments_min;
 	int arguments_max;
 	const struct schema *schema; /* NULL: writes no records */
@@ -35,7 +35,7 @@ struct command {
 	 * a schema. *@status is EXIT_DONE unless the command changes it.
 	 */
 	struct error *(*run)(struct session *session, struct emitter *emitter, int count,
-	                     char **words, int *status);
+			     char **words, int *status);
 };
 
 /* One row a command; NULL-terminated. */

@@ -19,7 +19,9 @@ struct emitter {
 	const struct schema *schema;
 	const struct emitter_ops *ops;
 	bool line_buffered;
+	bool begun;
 	bool any_row;
+	size_t text_columns;
 	size_t used;
 	char buffer[BUFFER_BYTES];
 };
@@ -92,7 +94,7 @@ static size_t format_address(char *text, uint64_t number)
 
 /* A cell's plain text: @room holds numbers. Returns its length, *ret where it is. */
 static size_t plain(const struct column *column, const struct cell *cell, char *room,
-                    const char **ret)
+		    const char **ret)
 {
 	*ret = room;
 	if (cell->empty)
@@ -102,13 +104,13 @@ static size_t plain(const struct column *column, const struct cell *cell, char *
 		return strlen(*ret);
 	}
 	return column->type == COLUMN_ADDRESS ? format_address(room, cell->number)
-	                                      : format_number(room, cell->number);
+					      : format_number(room, cell->number);
 }
 
 static void text_cell(struct emitter *emitter, size_t i, const char *value, size_t len)
 {
 	const struct column *column = &emitter->schema->columns[i];
-	bool last = i + 1 == emitter->schema->count;
+	bool last = i + 1 == emitter->text_columns;
 
 	if (len == 0 && !last) {
 		value = "-";
@@ -128,7 +130,7 @@ static void text_cell(struct emitter *emitter, size_t i, const char *value, size
 
 static void text_begin(struct emitter *emitter)
 {
-	for (size_t i = 0; i < emitter->schema->count; i++) {
+	for (size_t i = 0; i < emitter->text_columns; i++) {
 		char upper[64];
 		size_t n = 0;
 
@@ -140,7 +142,7 @@ static void text_begin(struct emitter *emitter)
 
 static void text_row(struct emitter *emitter, const struct cell *cells)
 {
-	for (size_t i = 0; i < emitter->schema->count; i++) {
+	for (size_t i = 0; i < emitter->text_columns; i++) {
 		char room[NUMBER_ROOM];
 		const char *value = NULL;
 		size_t len = plain(&emitter->schema->columns[i], &cells[i], room, &value);
@@ -296,7 +298,7 @@ static struct error *check(struct emitter *emitter)
 }
 
 struct error *emitter_create(FILE *out, enum output_format format, const struct schema *schema,
-                             struct emitter **ret)
+			     struct emitter **ret)
 {
 	struct emitter *emitter = calloc(1, sizeof(*emitter));
 
@@ -306,13 +308,26 @@ struct error *emitter_create(FILE *out, enum output_format format, const struct 
 	emitter->schema = schema;
 	emitter->ops = &formats[format];
 	emitter->line_buffered = isatty(fileno(out));
-	emitter->ops->begin(emitter);
+	emitter->text_columns = schema->count;
 	*ret = emitter;
 	return NULL;
 }
 
+void emitter_text_columns(struct emitter *emitter, size_t count)
+{
+	emitter->text_columns = count;
+}
+
+static void begin(struct emitter *emitter)
+{
+	if (!emitter->begun)
+		emitter->ops->begin(emitter);
+	emitter->begun = true;
+}
+
 struct error *emitter_row(struct emitter *emitter, const struct cell *cells)
 {
+	begin(emitter);
 	emitter->ops->row(emitter, cells);
 	emitter->any_row = true;
 	return check(emitter);
@@ -320,6 +335,7 @@ struct error *emitter_row(struct emitter *emitter, const struct cell *cells)
 
 struct error *emitter_finish(struct emitter *emitter)
 {
+	begin(emitter);
 	emitter->ops->end(emitter);
 	flush_buffer(emitter);
 	fflush(emitter->out);

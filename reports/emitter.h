@@ -22,13 +22,13 @@ enum output_format { FORMAT_TEXT, FORMAT_CSV, FORMAT_JSON, FORMAT_JSONL };
 enum column_type {
 	COLUMN_TEXT,
 	COLUMN_ADDRESS, /* 0x hex; a string in JSON */
-	COLUMN_NUMBER,  /* decimal; a number in JSON */
+	COLUMN_NUMBER,	/* decimal; a number in JSON */
 };
 
 struct column {
 	const char *name;
 	enum column_type type;
-	uint8_t width;           /* least width in text output */
+	uint8_t width;		 /* least width in text output */
 	const char *description; /* for the manual */
 };
 
@@ -64,14 +64,20 @@ static inline struct cell cell_empty(void)
 /* "text", "csv", "json", "jsonl"; false for anything else. */
 bool output_format_find(const char *name, enum output_format *ret);
 
-/* emitter_create() - rows of @schema to @out, which stays the caller's. Writes the header. */
+/* emitter_create() - rows of @schema to @out, which stays the caller's. */
 struct error *emitter_create(FILE *out, enum output_format format, const struct schema *schema,
-                             struct emitter **ret);
+			     struct emitter **ret);
+
+/*
+ * emitter_text_columns() - in text, show only the first @count columns: people need no columns
+ * that are empty throughout. To be called before the first row; other formats have them all.
+ */
+void emitter_text_columns(struct emitter *emitter, size_t count);
 
 /* emitter_row() - one row, @cells in the schema's order. An error when it cannot be written. */
 struct error *emitter_row(struct emitter *emitter, const struct cell *cells);
 
-/* emitter_finish() - close what is open (JSON's array) and flush. */
+/* emitter_finish() - close what is open (JSON's array) and flush; a header even without rows. */
 struct error *emitter_finish(struct emitter *emitter);
 
 void emitter_destroy(struct emitter *emitter);

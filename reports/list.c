@@ -55,55 +55,65 @@ enum {
 
 const struct schema schema_list = { "list", columns, COLUMNS };
 
-/* A text that grows; on failure it stays as it was and `failed` is set. */
+/* Words joined by a separator; `text` is there after words_finish(). */
 struct words {
+	FILE *stream; /* NULL: out of memory */
 	char *text;
 	size_t len;
-	bool failed;
+	const char *separator;
 };
 
-static void __attribute__((format(printf, 3, 4)))
-add_word(struct words *words, const char *separator, const char *format, ...)
+static void words_init(struct words *words, const char *separator)
 {
-	char *word = NULL;
+	*words = (struct words){ .separator = separator };
+	words->stream = open_memstream(&words->text, &words->len);
+}
+
+static void words_deinit(struct words *words)
+{
+	if (words->stream)
+		fclose(words->stream);
+	free(words->text);
+}
+
+static struct error *words_finish(struct words *words)
+{
+	bool failed = !words->stream || fclose(words->stream);
+
+	words->stream = NULL;
+	return failed ? error_no_memory() : NULL;
+}
+
+static void __attribute__((format(printf, 2, 3)))
+add_word(struct words *words, const char *format, ...)
+{
 	va_list args;
 
-	va_start(args, format);
-	int len = vasprintf(&word, format, args);
-	va_end(args);
-	if (len < 0) {
-		words->failed = true;
+	if (!words->stream)
 		return;
-	}
-	size_t gap = words->len ? strlen(separator) : 0;
-	char *longer = realloc(words->text, words->len + gap + (size_t)len + 1);
-	if (longer) {
-		memcpy(longer + words->len, separator, gap);
-		memcpy(longer + words->len + gap, word, (size_t)len + 1);
-		words->text = longer;
-		words->len += gap + (size_t)len;
-	} else {
-		words->failed = true;
-	}
-	free(word);
+	if (ftell(words->stream) > 0)
+		fputs(words->separator, words->stream);
+	va_start(args, format);
+	vfprintf(words->stream, format, args);
+	va_end(args);
 }
 
 static void add_state(struct words *words, const char *name, bool capable, bool enabled)
 {
 	if (capable || enabled)
-		add_word(words, " ", "%s=%s", name, enabled ? "on" : "off");
+		add_word(words, "%s=%s", name, enabled ? "on" : "off");
 }
 
 static void add_device_words(struct words *words, const struct device *device)
 {
 	if (device->group >= 0)
-		add_word(words, " ", "group=%d", device->group);
+		add_word(words, "group=%d", device->group);
 	if (device->driver[0])
-		add_word(words, " ", "driver=%s", device->driver);
+		add_word(words, "driver=%s", device->driver);
 	if (device->alias_of[0])
-		add_word(words, " ", "alias-of=%s", device->alias_of);
+		add_word(words, "alias-of=%s", device->alias_of);
 	if (device->owned_by_user)
-		add_word(words, " ", "dma-owner=user");
+		add_word(words, "dma-owner=user");
 	add_state(words, "ats", device->ats_capable, device->ats_enabled);
 	add_state(words, "pri", device->pri_capable, device->pri_enabled);
 	add_state(words, "pasid", device->pasid_capable, device->pasid_enabled);
@@ -112,7 +122,7 @@ static void add_device_words(struct words *words, const struct device *device)
 /* Each group and driver of a domain's devices once. */
 static void add_domain_words(struct words *words, const struct space *space)
 {
-	add_word(words, " ", "type=%s", space->type);
+	add_word(words, "type=%s", space->type);
 	for (size_t i = 0; i < space->device_count; i++) {
 		const struct device *device = space->devices[i];
 		bool group_seen = false;
@@ -123,12 +133,12 @@ static void add_domain_words(struct words *words, const struct space *space)
 			driver_seen |= strcmp(space->devices[j]->driver, device->driver) == 0;
 		}
 		if (!group_seen && device->group >= 0)
-			add_word(words, " ", "group=%d", device->group);
+			add_word(words, "group=%d", device->group);
 		if (!driver_seen)
-			add_word(words, " ", "driver=%s", device->driver);
+			add_word(words, "driver=%s", device->driver);
 	}
 	if (space->device_count == 0)
-		add_word(words, " ", "attached=no");
+		add_word(words, "attached=no");
 }
 
 static const char *granule_text(unsigned int lg2)
@@ -193,7 +203,7 @@ static struct error *count_fault(void *arg, const struct pt_fault *fault)
 }
 
 static struct error *measure(struct session *session, struct sizes_memo *memo,
-                             const struct space *space, struct pt_statistics *ret)
+			     const struct space *space, struct pt_statistics *ret)
 {
 	for (size_t i = 0; i < memo->count; i++) {
 		const struct space *known = memo->known[i].space;
@@ -215,7 +225,7 @@ static struct error *measure(struct session *session, struct sizes_memo *memo,
 
 	progress_init(&progress, session, space->name);
 	struct error *err = pt_walk(&space->tree, kernel_memory(session->kernel), 0, UINT64_MAX,
-	                            &visitor, &progress.control, ret);
+				    &visitor, &progress.control, ret);
 	progress_deinit(&progress);
 	if (!err)
 		memo->known[memo->count++] = (struct sizes){ space, *ret };
@@ -231,16 +241,48 @@ static void size_cells(struct cell *cells, const struct pt_statistics *statistic
 	cells[TABLE_BYTES] = cell_number(statistics->table_bytes);
 	cells[MAPPED_BYTES] = cell_number(statistics->mapped_bytes);
 	cells[UNKNOWN_TABLES] = cell_number(faults[PT_FAULT_MISSING] + faults[PT_FAULT_DAMAGED] +
-	                                    faults[PT_FAULT_OUTSIDE] + faults[PT_FAULT_LOOP] +
-	                                    faults[PT_FAULT_SKIPPED]);
+					    faults[PT_FAULT_OUTSIDE] + faults[PT_FAULT_LOOP] +
+					    faults[PT_FAULT_SKIPPED]);
+}
+
+static void add_owner(struct words *owner, const struct space *space)
+{
+	if (space->view == VIEW_SW) {
+		add_domain_words(owner, space);
+	} else {
+		for (size_t i = 0; i < space->device_count; i++)
+			add_device_words(owner, space->devices[i]);
+		if (space->domain_id >= 0)
+			add_word(owner, "did=%" PRId64, space->domain_id);
+	}
+	if (space->mode != SPACE_TABLE && space->reason[0])
+		add_word(owner, "why=%s", space->reason);
+}
+
+/* What a page table alone has: where it is, and with --sizes how large. */
+static struct error *table_cells(struct session *session, struct sizes_memo *memo,
+				 const struct space *space, struct cell *cells)
+{
+	struct pt_statistics statistics = { 0 };
+
+	cells[ROOT] = cell_number(space->tree.root);
+	cells[LEVELS] = cell_number(space->tree.geometry.levels);
+	cells[GRANULE] = cell_text(granule_text(space->tree.geometry.granule_lg2));
+	cells[STAGE] = cell_text(space->tree.geometry.format->stage);
+	if (!session->options.sizes)
+		return NULL;
+	struct error *err = measure(session, memo, space, &statistics);
+	if (!err)
+		size_cells(cells, &statistics);
+	return err;
 }
 
 static struct error *emit_space(struct session *session, struct emitter *emitter,
-                                struct sizes_memo *memo, const struct space *space)
+				struct sizes_memo *memo, const struct space *space)
 {
 	struct cell cells[COLUMNS];
-	struct words owner = { 0 };
-	struct words devices = { 0 };
+	struct words owner;
+	struct words devices;
 	struct error *err = NULL;
 
 	empty_row(cells);
@@ -248,45 +290,27 @@ static struct error *emit_space(struct session *session, struct emitter *emitter
 	cells[KIND] = cell_text(space->kind);
 	cells[VIEW] = cell_text(space->view == VIEW_HW ? "hw" : "sw");
 	cells[FORMAT] = cell_text(mode_text(space));
-	if (space->mode == SPACE_TABLE) {
-		struct pt_statistics statistics;
-
-		cells[ROOT] = cell_number(space->tree.root);
-		cells[LEVELS] = cell_number(space->tree.geometry.levels);
-		cells[GRANULE] = cell_text(granule_text(space->tree.geometry.granule_lg2));
-		cells[STAGE] = cell_text(space->tree.geometry.format->stage);
-		if (session->options.sizes) {
-			err = measure(session, memo, space, &statistics);
-			if (err)
-				return err;
-			size_cells(cells, &statistics);
-		}
-	}
-	if (space->view == VIEW_HW) {
-		for (size_t i = 0; i < space->device_count; i++)
-			add_device_words(&owner, space->devices[i]);
-		if (space->domain_id >= 0)
-			add_word(&owner, " ", "did=%" PRId64, space->domain_id);
-	} else {
-		add_domain_words(&owner, space);
-	}
-	if (space->mode != SPACE_TABLE && space->reason[0])
-		add_word(&owner, " ", "why=%s", space->reason);
+	words_init(&owner, " ");
+	words_init(&devices, "|");
+	add_owner(&owner, space);
 	for (size_t i = 0; i < space->device_count; i++)
-		add_word(&devices, "|", "%s", space->devices[i]->name);
+		add_word(&devices, "%s", space->devices[i]->name);
+	err = words_finish(&owner);
+	if (!err)
+		err = words_finish(&devices);
+	if (!err && space->mode == SPACE_TABLE)
+		err = table_cells(session, memo, space, cells);
 	cells[OWNER] = cell_text(owner.text);
 	cells[DEVICES] = cell_text(devices.text);
-	if (owner.failed || devices.failed)
-		err = error_no_memory();
-	else
+	if (!err)
 		err = emitter_row(emitter, cells);
-	free(owner.text);
-	free(devices.text);
+	words_deinit(&owner);
+	words_deinit(&devices);
 	return err;
 }
 
 static struct error *run(struct session *session, struct emitter *emitter, int count, char **words,
-                         int *status)
+			 int *status)
 {
 	struct inventory *inventory = NULL;
 	struct sizes_memo memo = { 0 };
@@ -296,6 +320,7 @@ static struct error *run(struct session *session, struct emitter *emitter, int c
 	(void)count;
 	(void)words;
 	(void)status;
+	emitter_text_columns(emitter, options->sizes ? COLUMNS : TABLE_PAGES);
 	for (size_t i = 0; !err && i < inventory->unit_count; i++) {
 		if (!options->view_given || options->view == VIEW_HW)
 			err = emit_unit(emitter, inventory->units[i]);
@@ -306,7 +331,7 @@ static struct error *run(struct session *session, struct emitter *emitter, int c
 	}
 	if (!err && inventory->unit_count == 0)
 		session_message(session,
-		                "this kernel has no IOMMU in use that is known (Intel VT-d)");
+				"this kernel has no IOMMU in use that is known (Intel VT-d)");
 	free(memo.known);
 	return err;
 }

@@ -12,7 +12,7 @@
 static struct error *cannot_write(const char *path)
 {
 	return error_errno(errno, "-o %s: cannot be written; check the place and its free space",
-	                   path);
+			   path);
 }
 
 struct error *output_open(struct output *output, FILE *standard, const char *path)

@@ -10,7 +10,7 @@ struct error;
 struct output {
 	FILE *stream;
 	const char *path; /* final name; NULL: the stream is the session's */
-	char *partial;    /* name while it is written; NULL: written in place (a device, a pipe) */
+	char *partial;	  /* name while it is written; NULL: written in place (a device, a pipe) */
 };
 
 /* output_open() - @path NULL means @standard. */

@@ -72,7 +72,7 @@ static struct error *emit_row(struct pagemap *pagemap, const struct row *row)
 		if (row->attrs != pagemap->attrs || pagemap->attrs_text[0] == '\0') {
 			pagemap->attrs = row->attrs;
 			pt_attributes_text(&pagemap->space->tree.geometry, row->attrs,
-			                   pagemap->attrs_text, sizeof(pagemap->attrs_text));
+					   pagemap->attrs_text, sizeof(pagemap->attrs_text));
 		}
 		cells[ATTRS] = cell_text(pagemap->attrs_text);
 	}
@@ -86,7 +86,7 @@ static bool row_continues(const struct row *row, const struct row *next)
 		return false;
 	return row->unknown ||
 	       (row->phys + row->length == next->phys && row->page_size == next->page_size &&
-	        row->attrs == next->attrs && row->perm == next->perm);
+		row->attrs == next->attrs && row->perm == next->perm);
 }
 
 static struct error *flush_row(struct pagemap *pagemap)
@@ -194,8 +194,8 @@ static struct error *emit_passthrough(struct pagemap *pagemap)
 }
 
 static struct error *print_space(struct session *session, struct emitter *emitter,
-                                 const struct selection *selection, const struct space *space,
-                                 const struct range *range)
+				 const struct selection *selection, const struct space *space,
+				 const struct range *range)
 {
 	struct pagemap pagemap = {
 		.space = space,
@@ -217,7 +217,7 @@ static struct error *print_space(struct session *session, struct emitter *emitte
 		return emit_passthrough(&pagemap);
 	case SPACE_BLOCKED:
 		session_message(session, "%s: nothing is translated: %s", space->name,
-		                space->reason);
+				space->reason);
 		return NULL;
 	case SPACE_UNKNOWN:
 		return error_new("%s: unknown: %s", space->name, space->reason);
@@ -232,7 +232,7 @@ static struct error *print_space(struct session *session, struct emitter *emitte
 	}
 	progress_init(&progress, session, space->name);
 	struct error *err = pt_walk(&space->tree, selection->memory, pagemap.start, pagemap.last,
-	                            &visitor, &progress.control, &statistics);
+				    &visitor, &progress.control, &statistics);
 	progress_deinit(&progress);
 	if (!err)
 		err = flush_row(&pagemap);
@@ -241,7 +241,7 @@ static struct error *print_space(struct session *session, struct emitter *emitte
 }
 
 static struct error *run(struct session *session, struct emitter *emitter, int count, char **words,
-                         int *status)
+			 int *status)
 {
 	struct selection selection;
 	struct range range = { .start = 0, .last = UINT64_MAX };
@@ -250,11 +250,12 @@ static struct error *run(struct session *session, struct emitter *emitter, int c
 
 	if ((size_t)count > target_words + 1)
 		return error_new("pagemap: '%s' is one word too many; give TARGET [RANGE]",
-		                 words[target_words + 1]);
+				 words[target_words + 1]);
 	if ((size_t)count == target_words + 1)
 		err = range_parse(words[target_words], &range);
 	if (err)
 		return err;
+	emitter_text_columns(emitter, PAGE_STATE); /* there is no --state yet to fill it in */
 	err = selection_init(&selection, session, words, target_words);
 	for (size_t i = 0; i < selection.count && !err; i++) {
 		err = range_check(selection.spaces[i], &range);

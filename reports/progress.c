@@ -31,8 +31,8 @@ static void show(void *arg, const struct pt_statistics *statistics, uint64_t iov
 	    (now.tv_sec == progress->next.tv_sec && now.tv_nsec < progress->next.tv_nsec))
 		return;
 	fprintf(progress->session->err,
-	        "\r%s: %" PRIu64 " tables, %" PRIu64 " MiB mapped, at 0x%" PRIx64 "\033[K",
-	        progress->what, statistics->tables, statistics->mapped_bytes >> 20, iova);
+		"\r%s: %" PRIu64 " tables, %" PRIu64 " MiB mapped, at 0x%" PRIx64 "\033[K",
+		progress->what, statistics->tables, statistics->mapped_bytes >> 20, iova);
 	fflush(progress->session->err);
 	progress->shown = true;
 	set_next(progress, EVERY_MS);

@@ -33,15 +33,15 @@ struct error *address_parse(const char *text, uint64_t *ret)
 
 	if (!parse_number(text, &end, ret) || *end)
 		return error_new("'%s' is not an address; give 0x hex or decimal, up to 64 bits",
-		                 text);
+				 text);
 	return NULL;
 }
 
 static struct error *bad_range(const char *text)
 {
 	return error_new("'%s' is not a range; give START-END (END not included), START+LENGTH or "
-	                 "one address",
-	                 text);
+			 "one address",
+			 text);
 }
 
 struct error *range_parse(const char *text, struct range *ret)
@@ -91,32 +91,43 @@ struct error *range_check(const struct space *space, const struct range *range)
 	    (!range->one_address && geometry->sign_extend))
 		return NULL;
 	return error_new("0x%" PRIx64
-	                 " is beyond the %u-bit addresses of %s; the last one is 0x%" PRIx64,
-	                 range->start, geometry->input_bits, space->name,
-	                 pt_address_to_user(geometry, pt_last_address(geometry)));
+			 " is beyond the %u-bit addresses of %s; the last one is 0x%" PRIx64,
+			 range->start, geometry->input_bits, space->name,
+			 pt_address_to_user(geometry, pt_last_address(geometry)));
+}
+
+/* A hex number of at most @digits digits, followed by @separator (which is passed over). */
+static bool hex_field(const char **text, size_t digits, char separator, uint32_t *ret)
+{
+	size_t n = strspn(*text, "0123456789abcdefABCDEF");
+
+	if (n == 0 || n > digits || (*text)[n] != separator)
+		return false;
+	*ret = (uint32_t)strtoul(*text, NULL, 16);
+	*text += n + (separator != '\0');
+	return true;
+}
+
+static bool parse_rid(const char *text, uint16_t *rid)
+{
+	uint32_t bus = 0;
+	uint32_t slot = 0;
+	uint32_t function = 0;
+
+	if (!hex_field(&text, 2, ':', &bus) || !hex_field(&text, 2, '.', &slot) ||
+	    !hex_field(&text, 1, '\0', &function) || slot > 0x1f || function > 7)
+		return false;
+	*rid = (uint16_t)(bus << 8 | slot << 3 | function);
+	return true;
 }
 
 /* "0000:3b:00.0" or "3b:00.0": PCI segment and requester ID. */
 static bool parse_pci(const char *text, uint32_t *segment, uint16_t *rid)
 {
-	unsigned int seg = 0;
-	unsigned int bus = 0;
-	unsigned int slot = 0;
-	unsigned int function = 0;
-	int used = 0;
-
-	if (sscanf(text, "%8x:%2x:%2x.%1x%n", &seg, &bus, &slot, &function, &used) != 4 ||
-	    text[used]) {
-		seg = 0;
-		used = 0;
-		if (sscanf(text, "%2x:%2x.%1x%n", &bus, &slot, &function, &used) != 3 || text[used])
-			return false;
-	}
-	if (slot > 0x1f || function > 7)
-		return false;
-	*segment = seg;
-	*rid = (uint16_t)(bus << 8 | slot << 3 | function);
-	return true;
+	*segment = 0;
+	if (parse_rid(text, rid))
+		return true;
+	return hex_field(&text, 8, ':', segment) && parse_rid(text, rid);
 }
 
 static struct error *add(struct selection *selection, const struct space *space)
@@ -126,7 +137,7 @@ static struct error *add(struct selection *selection, const struct space *space)
 			return NULL;
 	}
 	const struct space **larger =
-		realloc(selection->spaces, (selection->count + 1) * sizeof(*larger));
+		realloc(selection->spaces, (selection->count + 1) * sizeof(const struct space *));
 	if (!larger)
 		return error_no_memory();
 	selection->spaces = larger;
@@ -172,7 +183,7 @@ static bool any_device_matches(const struct wanted *wanted, const struct space *
 
 /* An alias translates by the domain of the device that it stands for. */
 static bool alias_matches(const struct inventory *inventory, const struct wanted *wanted,
-                          const struct space *space)
+			  const struct space *space)
 {
 	bool alias = false;
 
@@ -196,7 +207,7 @@ static bool domain_matches(const struct wanted *wanted, const struct space *spac
 
 /* In `all`, a table is shown once: as hardware has it, else as software has it. */
 static bool all_matches(const struct inventory *inventory, const struct wanted *wanted,
-                        const struct space *space)
+			const struct space *space)
 {
 	if (wanted->view_given && space->view != wanted->view)
 		return false;
@@ -213,7 +224,7 @@ static bool all_matches(const struct inventory *inventory, const struct wanted *
 }
 
 static bool matches(const struct inventory *inventory, const struct wanted *wanted,
-                    const struct space *space)
+		    const struct space *space)
 {
 	if (wanted->all)
 		return all_matches(inventory, wanted, space);
@@ -232,7 +243,7 @@ static bool matches(const struct inventory *inventory, const struct wanted *want
 }
 
 static struct error *select_spaces(struct selection *selection, const struct inventory *inventory,
-                                   const struct wanted *wanted)
+				   const struct wanted *wanted)
 {
 	struct error *err = NULL;
 
@@ -310,7 +321,7 @@ static struct error *nothing_matches(const struct wanted *wanted, const struct i
 }
 
 static struct error *select_in_inventory(struct selection *selection, struct session *session,
-                                         const char *target, const char *pasid)
+					 const char *target, const char *pasid)
 {
 	struct wanted wanted = {
 		.view = session->options.view_given ? session->options.view : VIEW_HW,
@@ -341,7 +352,7 @@ static struct error *select_in_inventory(struct selection *selection, struct ses
 }
 
 static struct error *select_bare(struct selection *selection, struct session *session,
-                                 const char *target)
+				 const char *target)
 {
 	struct space *space = calloc(1, sizeof(*space));
 
@@ -355,7 +366,7 @@ static struct error *select_bare(struct selection *selection, struct session *se
 }
 
 struct error *selection_init(struct selection *selection, struct session *session,
-                             char *const *words, size_t count)
+			     char *const *words, size_t count)
 {
 	*selection = (struct selection){ 0 };
 	if (strncmp(words[0], "root:", 5) == 0)

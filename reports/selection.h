@@ -29,7 +29,7 @@ struct selection {
  * Never empty: a TARGET that matches nothing is an error that says what there is.
  */
 struct error *selection_init(struct selection *selection, struct session *session,
-                             char *const *words, size_t count);
+			     char *const *words, size_t count);
 void selection_deinit(struct selection *selection);
 
 /* How many of @words belong to the TARGET: the first, and pasid=N behind it. */

@@ -28,7 +28,7 @@ struct error *session_inventory(struct session *session, struct inventory **ret)
 			session_message(session, "warning: %s", session->inventory->warnings[i]);
 		if (!err && kernel_memory(kernel)->defect)
 			session_message(session, "warning: %s: %s", kernel_memory(kernel)->path,
-			                kernel_memory(kernel)->defect);
+					kernel_memory(kernel)->defect);
 	}
 	*ret = session->inventory;
 	return err;

@@ -21,16 +21,16 @@ struct memory;
 
 /* What one command line asks for. */
 struct options {
-	const char *core;        /* -c */
+	const char *core;	 /* -c */
 	const char *symbols[16]; /* -s */
 	size_t symbol_count;
 	enum output_format format; /* --format */
-	const char *output;        /* -o; NULL: the session's out */
+	const char *output;	   /* -o; NULL: the session's out */
 	bool view_given;
 	enum space_view view; /* --view */
-	bool each;            /* --each */
-	bool sizes;           /* --sizes */
-	bool manual;          /* help --man */
+	bool each;	      /* --each */
+	bool sizes;	      /* --sizes */
+	bool manual;	      /* help --man */
 };
 
 struct session {
@@ -38,7 +38,7 @@ struct session {
 	FILE *err;
 	bool in_crash;
 	volatile sig_atomic_t stop; /* set by a signal handler: end the command at once */
-	struct options options;     /* of the running command */
+	struct options options;	    /* of the running command */
 	/*
 	 * Opens what is looked at. The command: the files of -c and -s. crash: itself.
 	 * @raw_allowed: only memory is needed, no kernel.

@@ -13,7 +13,7 @@ void table_faults_add(struct table_faults *faults, const struct pt_fault *fault)
 }
 
 void table_faults_report(const struct table_faults *faults, const struct session *session,
-                         const char *space)
+			 const char *space)
 {
 	static const char *const texts[PT_FAULT_KINDS] = {
 		[PT_FAULT_MISSING] = "tables are not in the dump: what they map is unknown",

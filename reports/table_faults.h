@@ -17,6 +17,6 @@ struct table_faults {
 
 void table_faults_add(struct table_faults *faults, const struct pt_fault *fault);
 void table_faults_report(const struct table_faults *faults, const struct session *session,
-                         const char *space);
+			 const char *space);
 
 #endif

@@ -33,11 +33,11 @@ static struct error *emit_step(struct emitter *emitter, const struct space_step 
 
 	for (unsigned int i = 0; i < step->word_count; i++)
 		used += (size_t)snprintf(value + used, sizeof(value) - used, "%s0x%" PRIx64,
-		                         i ? " " : "", step->words[i]);
+					 i ? " " : "", step->words[i]);
 	const struct cell cells[COLUMNS] = {
 		[LEVEL] = cell_text(step->level),   [TABLE] = cell_number(step->table),
 		[INDEX] = cell_number(step->index), [ENTRY_ADDR] = cell_number(step->entry_addr),
-		[VALUE] = cell_text(value),         [MEANING] = cell_text(step->meaning),
+		[VALUE] = cell_text(value),	    [MEANING] = cell_text(step->meaning),
 	};
 	return emitter_row(emitter, cells);
 }
@@ -47,7 +47,7 @@ static struct error *emit_end(struct emitter *emitter, const char *level, const 
 {
 	const struct cell cells[COLUMNS] = {
 		[LEVEL] = cell_text(level), [TABLE] = cell_empty(),
-		[INDEX] = cell_empty(),     [ENTRY_ADDR] = cell_empty(),
+		[INDEX] = cell_empty(),	    [ENTRY_ADDR] = cell_empty(),
 		[VALUE] = cell_text(""),    [MEANING] = cell_text(meaning),
 	};
 	return emitter_row(emitter, cells);
@@ -72,7 +72,7 @@ static bool is_repeated(const struct pt_step *steps, size_t n)
 }
 
 static void describe_step(const struct pt_geometry *geometry, const struct pt_step *steps, size_t n,
-                          uint64_t iova, char *meaning, size_t size)
+			  uint64_t iova, char *meaning, size_t size)
 {
 	const struct pt_step *step = &steps[n];
 	char bits[128];
@@ -84,19 +84,19 @@ static void describe_step(const struct pt_geometry *geometry, const struct pt_st
 	switch (step->run.kind) {
 	case PT_TABLE:
 		snprintf(meaning, size, "table -> 0x%" PRIx64 " (%s)%s", step->run.address, bits,
-		         is_repeated(steps, n) ? "; this table was met above: a loop" : "");
+			 is_repeated(steps, n) ? "; this table was met above: a loop" : "");
 		break;
 	case PT_LEAF:
 		snprintf(meaning, size,
-		         "leaf %s -> 0x%" PRIx64 " %s (%s); 0x%" PRIx64 " is 0x%" PRIx64,
-		         size_text(step->run.size_lg2, page, sizeof(page)), step->run.address, perm,
-		         bits, iova,
-		         step->run.address + (iova & (((uint64_t)1 << step->run.size_lg2) - 1)));
+			 "leaf %s -> 0x%" PRIx64 " %s (%s); 0x%" PRIx64 " is 0x%" PRIx64,
+			 size_text(step->run.size_lg2, page, sizeof(page)), step->run.address, perm,
+			 bits, iova,
+			 step->run.address + (iova & (((uint64_t)1 << step->run.size_lg2) - 1)));
 		break;
 	case PT_INVALID:
 		snprintf(meaning, size,
-		         "invalid: reserved bits or an illegal size (%s); translation stops here",
-		         bits);
+			 "invalid: reserved bits or an illegal size (%s); translation stops here",
+			 bits);
 		break;
 	default:
 		snprintf(meaning, size, "empty: not present (%s); translation stops here", bits);
@@ -104,7 +104,7 @@ static void describe_step(const struct pt_geometry *geometry, const struct pt_st
 }
 
 static struct error *emit_table_step(struct emitter *emitter, const struct pt_geometry *geometry,
-                                     const struct pt_step *steps, size_t n, uint64_t iova)
+				     const struct pt_step *steps, size_t n, uint64_t iova)
 {
 	const struct pt_step *step = &steps[n];
 	char level[8];
@@ -117,19 +117,19 @@ static struct error *emit_table_step(struct emitter *emitter, const struct pt_ge
 		describe_step(geometry, steps, n, iova, meaning, sizeof(meaning));
 	} else {
 		snprintf(meaning, sizeof(meaning),
-		         "unknown: the table is %s; it cannot be followed",
-		         block_status_text(step->status));
+			 "unknown: the table is %s; it cannot be followed",
+			 block_status_text(step->status));
 	}
 	const struct cell cells[COLUMNS] = {
-		[LEVEL] = cell_text(level),         [TABLE] = cell_number(step->table),
+		[LEVEL] = cell_text(level),	    [TABLE] = cell_number(step->table),
 		[INDEX] = cell_number(step->index), [ENTRY_ADDR] = cell_number(step->entry_addr),
-		[VALUE] = cell_text(value),         [MEANING] = cell_text(meaning),
+		[VALUE] = cell_text(value),	    [MEANING] = cell_text(meaning),
 	};
 	return emitter_row(emitter, cells);
 }
 
 static struct error *walk_space(struct emitter *emitter, const struct selection *selection,
-                                const struct space *space, uint64_t iova)
+				const struct space *space, uint64_t iova)
 {
 	struct pt_step steps[PT_MAX_LEVELS];
 	char meaning[MEANING_BYTES];
@@ -142,7 +142,7 @@ static struct error *walk_space(struct emitter *emitter, const struct selection 
 	switch (space->mode) {
 	case SPACE_PASSTHROUGH:
 		snprintf(meaning, sizeof(meaning), "%s: 0x%" PRIx64 " is 0x%" PRIx64 " rw-",
-		         space->reason, iova, iova);
+			 space->reason, iova, iova);
 		return emit_end(emitter, "pass", meaning);
 	case SPACE_BLOCKED:
 		snprintf(meaning, sizeof(meaning), "%s; translation stops here", space->reason);
@@ -160,7 +160,7 @@ static struct error *walk_space(struct emitter *emitter, const struct selection 
 }
 
 static struct error *run(struct session *session, struct emitter *emitter, int count, char **words,
-                         int *status)
+			 int *status)
 {
 	struct selection selection;
 	struct range range = { .one_address = true };

@@ -75,7 +75,7 @@ struct unit {
 	Dwarf_Off end;
 	Dwarf_Off die;
 	const char *source; /* may be NULL */
-	bool hinted;        /* one of the hints' sources */
+	bool hinted;	    /* one of the hints' sources */
 	bool indexed;
 };
 
@@ -184,8 +184,8 @@ static struct error *damaged(struct dwarf_types *self, Dwarf_Error dw_err, const
 {
 	const char *why = dw_err ? dwarf_errmsg(dw_err) : "contradicts itself";
 	struct error *err = error_new("%s: cannot read its DWARF: %s: %s; copy or install the "
-	                              "file again, or pass another with -s",
-	                              vmlinux_path(self->vmlinux), what, why);
+				      "file again, or pass another with -s",
+				      vmlinux_path(self->vmlinux), what, why);
 
 	if (dw_err)
 		dwarf_dealloc_error(self->dbg, dw_err);
@@ -230,7 +230,7 @@ static Dwarf_Unsigned object_section_count(void *object __attribute__((unused)))
 #ifdef DW_LIBDWARF_VERSION_MAJOR
 
 static int object_section_info(void *object, Dwarf_Unsigned index, Dwarf_Obj_Access_Section_a *ret,
-                               int *error)
+			       int *error)
 {
 	struct dwarf_types *self = object;
 
@@ -286,7 +286,7 @@ static void object_init(struct dwarf_types *self)
 #else /* 20210528 and older */
 
 static int object_section_info(void *object, Dwarf_Half index, Dwarf_Obj_Access_Section *ret,
-                               int *error)
+			       int *error)
 {
 	struct dwarf_types *self = object;
 
@@ -348,7 +348,7 @@ static size_t relocation_width(unsigned int machine, uint64_t type)
 
 /* Apply the RELA section @scn to @section's copy; the file's bytes are little-endian as we are. */
 static struct error *section_relocate(struct dwarf_types *self, struct section *section,
-                                      Elf_Scn *scn, const GElf_Shdr *shdr)
+				      Elf_Scn *scn, const GElf_Shdr *shdr)
 {
 	Elf *elf = vmlinux_elf(self->vmlinux);
 	Elf_Data *relocations = elf_getdata(scn, NULL);
@@ -415,13 +415,13 @@ static enum section_id section_by_name(const char *name)
 }
 
 static struct error *section_load(struct dwarf_types *self, enum section_id id, Elf_Scn *scn,
-                                  const GElf_Shdr *shdr)
+				  const GElf_Shdr *shdr)
 {
 	/* libelf replaces the section's bytes in memory; a second time there is nothing to do. */
 	if ((shdr->sh_flags & SHF_COMPRESSED) && elf_compress(scn, 0, 0) < 0)
 		return error_new("%s: cannot decompress %s (%s); decompress it with `objcopy "
-		                 "--decompress-debug-sections`",
-		                 vmlinux_path(self->vmlinux), section_names[id], elf_errmsg(-1));
+				 "--decompress-debug-sections`",
+				 vmlinux_path(self->vmlinux), section_names[id], elf_errmsg(-1));
 	Elf_Data *data = elf_getdata(scn, NULL);
 	if (!data)
 		return damaged(self, NULL, section_names[id]);
@@ -455,8 +455,8 @@ static struct error *sections_load(struct dwarf_types *self)
 	}
 	if (!self->sections[SECTION_INFO].size || !self->sections[SECTION_ABBREV].size)
 		return error_new("%s: has no DWARF (.debug_info); install the kernel's debug "
-		                 "package (Debian: linux-image-*-dbg) and pass its vmlinux with -s",
-		                 vmlinux_path(self->vmlinux));
+				 "package (Debian: linux-image-*-dbg) and pass its vmlinux with -s",
+				 vmlinux_path(self->vmlinux));
 	if (!vmlinux_is_relocatable(self->vmlinux))
 		return NULL;
 	return sections_relocate(self, section_index);
@@ -543,7 +543,7 @@ static struct error *die_name(struct dwarf_types *self, Dwarf_Die die, const cha
 
 /* *ret = NULL when there is none. */
 static struct error *die_attribute(struct dwarf_types *self, Dwarf_Die die, Dwarf_Half attr,
-                                   Dwarf_Attribute *ret)
+				   Dwarf_Attribute *ret)
 {
 	Dwarf_Error dw_err = NULL;
 	int res = dwarf_attr(die, attr, ret, &dw_err);
@@ -573,7 +573,7 @@ static bool expression_offset(const uint8_t *bytes, size_t len, int64_t *ret)
 }
 
 static bool block_offset(struct dwarf_types *self, Dwarf_Attribute attr, int64_t *ret,
-                         Dwarf_Error *dw_err)
+			 Dwarf_Error *dw_err)
 {
 	Dwarf_Block *block = NULL;
 
@@ -585,7 +585,7 @@ static bool block_offset(struct dwarf_types *self, Dwarf_Attribute attr, int64_t
 }
 
 static bool attribute_constant(struct dwarf_types *self, Dwarf_Attribute attr, int64_t *ret,
-                               Dwarf_Error *dw_err)
+			       Dwarf_Error *dw_err)
 {
 	Dwarf_Half form;
 	Dwarf_Signed number;
@@ -619,7 +619,7 @@ static bool attribute_constant(struct dwarf_types *self, Dwarf_Attribute attr, i
 
 /* The value of a constant attribute; @present may be NULL, @ret is 0 when there is none. */
 static struct error *die_constant(struct dwarf_types *self, Dwarf_Die die, Dwarf_Half attribute,
-                                  bool *present, int64_t *ret)
+				  bool *present, int64_t *ret)
 {
 	SCOPED_ATTRIBUTE attr = NULL;
 	Dwarf_Error dw_err = NULL;
@@ -651,7 +651,7 @@ static struct error *die_type(struct dwarf_types *self, Dwarf_Die die, Dwarf_Die
 
 /* The type behind @die's, without typedefs and qualifiers; *tag 0 and *ret NULL for void. */
 static struct error *die_bare_type(struct dwarf_types *self, Dwarf_Die die, Dwarf_Die *ret,
-                                   Dwarf_Half *tag)
+				   Dwarf_Half *tag)
 {
 	struct error *err = die_type(self, die, ret);
 
@@ -659,8 +659,8 @@ static struct error *die_bare_type(struct dwarf_types *self, Dwarf_Die die, Dwar
 	for (int depth = 0; !err && *ret; depth++) {
 		err = die_tag(self, *ret, tag);
 		if (err || (*tag != DW_TAG_typedef && *tag != DW_TAG_const_type &&
-		            *tag != DW_TAG_volatile_type && *tag != DW_TAG_restrict_type &&
-		            *tag != DW_TAG_atomic_type))
+			    *tag != DW_TAG_volatile_type && *tag != DW_TAG_restrict_type &&
+			    *tag != DW_TAG_atomic_type))
 			return err;
 		if (depth == MAX_DEPTH)
 			return damaged(self, NULL, "chain of typedefs");
@@ -696,7 +696,7 @@ static struct error *array_elements(struct dwarf_types *self, Dwarf_Die array, u
 
 /* sizeof the type that @die's DW_AT_type names. */
 static struct error *die_type_size(struct dwarf_types *self, Dwarf_Die die, int depth,
-                                   uint64_t *ret)
+				   uint64_t *ret)
 {
 	SCOPED_DIE type = NULL;
 	Dwarf_Half tag;
@@ -804,8 +804,8 @@ static struct error *units_read(struct dwarf_types *self)
 		Dwarf_Sig8 signature;
 		Dwarf_Error dw_err = NULL;
 		int res = dwarf_next_cu_header_d(self->dbg, true, &length, &version, &abbrev,
-		                                 &address_size, &length_size, &extension_size,
-		                                 &signature, &type_offset, &end, &kind, &dw_err);
+						 &address_size, &length_size, &extension_size,
+						 &signature, &type_offset, &end, &kind, &dw_err);
 
 		if (res == DW_DLV_ERROR) {
 			error_free(err);
@@ -860,7 +860,7 @@ static bool definitions_grow(struct dwarf_types *self)
 	size_t max = self->max_definitions;
 
 	if (!grow((void **)&self->definitions, self->num_definitions, &max,
-	          sizeof(*self->definitions)))
+		  sizeof(*self->definitions)))
 		return false;
 	if (max == self->max_definitions)
 		return true;
@@ -895,7 +895,7 @@ static bool definitions_have(const struct dwarf_types *self, const struct defini
 }
 
 static struct error *index_entry(struct dwarf_types *self, uint32_t unit, Dwarf_Die die,
-                                 Dwarf_Half tag)
+				 Dwarf_Half tag)
 {
 	struct definition new = { .unit = unit, .is_enum = tag == DW_TAG_enumeration_type };
 	Dwarf_Error dw_err = NULL;
@@ -942,7 +942,7 @@ static struct error *unit_index(struct dwarf_types *self, uint32_t unit)
 
 		err = die_tag(self, die, &tag);
 		if (!err && (tag == DW_TAG_structure_type || tag == DW_TAG_union_type ||
-		             tag == DW_TAG_enumeration_type))
+			     tag == DW_TAG_enumeration_type))
 			err = index_entry(self, unit, die, tag);
 		if (!err)
 			err = die_advance(self, &die);
@@ -959,7 +959,7 @@ static struct error *unit_index(struct dwarf_types *self, uint32_t unit)
  * structure's end, gets just the bytes that it touches.
  */
 static void place_bit_field(struct member *ret, uint64_t base, uint64_t start, uint64_t width,
-                            uint64_t type_size, uint64_t struct_size)
+			    uint64_t type_size, uint64_t struct_size)
 {
 	uint64_t unit = type_size ? type_size : 1;
 	uint64_t offset = start / (8 * unit) * unit;
@@ -989,7 +989,7 @@ static struct error *member_offset(struct dwarf_types *self, Dwarf_Die member, u
  * significant bit of a storage unit.
  */
 static struct error *member_first_bit(struct dwarf_types *self, Dwarf_Die member, int64_t width,
-                                      uint64_t type_size, uint64_t *ret)
+				      uint64_t type_size, uint64_t *ret)
 {
 	bool present, sized;
 	int64_t bit, storage;
@@ -1013,7 +1013,7 @@ static struct error *member_first_bit(struct dwarf_types *self, Dwarf_Die member
 }
 
 static struct error *describe_member(struct dwarf_types *self, Dwarf_Die structure,
-                                     Dwarf_Die member, uint64_t base, struct member *ret)
+				     Dwarf_Die member, uint64_t base, struct member *ret)
 {
 	uint64_t offset, size, start;
 	int64_t width, struct_size;
@@ -1027,8 +1027,8 @@ static struct error *describe_member(struct dwarf_types *self, Dwarf_Die structu
 	if (!is_bit_field) {
 		err = member_offset(self, member, &offset);
 		*ret = (struct member){ .present = !err,
-			                .offset = (uint32_t)(base + offset),
-			                .size = (uint32_t)size };
+					.offset = (uint32_t)(base + offset),
+					.size = (uint32_t)size };
 		return err;
 	}
 	err = die_constant(self, structure, DW_AT_byte_size, NULL, &struct_size);
@@ -1048,7 +1048,7 @@ static struct error *describe_member(struct dwarf_types *self, Dwarf_Die structu
  * it embeds; ret->present stays false when there is none.
  */
 static struct error *find_member(struct dwarf_types *self, Dwarf_Die structure, const char *path,
-                                 uint64_t base, int depth, struct member *ret)
+				 uint64_t base, int depth, struct member *ret)
 {
 	size_t len = strcspn(path, ".");
 	SCOPED_DIE member = NULL;
@@ -1075,7 +1075,7 @@ static struct error *find_member(struct dwarf_types *self, Dwarf_Die structure, 
 			err = member_offset(self, member, &offset);
 		if (!err && (type_tag == DW_TAG_structure_type || type_tag == DW_TAG_union_type))
 			err = find_member(self, type, name ? path + len + 1 : path, base + offset,
-			                  depth + 1, ret);
+					  depth + 1, ret);
 		if (err || name || ret->present)
 			return err;
 	}
@@ -1092,7 +1092,7 @@ static struct error *find_member(struct dwarf_types *self, Dwarf_Die structure, 
  */
 struct mention {
 	const char *name;
-	size_t size;     /* of the name with its final NUL */
+	size_t size;	 /* of the name with its final NUL */
 	uint8_t *places; /* a bit for each byte of .debug_str; NULL: not usable, take every unit */
 	size_t num_places;
 	uint8_t coarse[1 << 13]; /* a bit for each value of a place's low 16 bits: stays cached */
@@ -1135,7 +1135,7 @@ static void mention_destroy(struct mention *mention)
 }
 
 static bool unit_mentions(const struct dwarf_types *self, const struct unit *unit,
-                          const struct mention *mention)
+			  const struct mention *mention)
 {
 	const uint8_t *bytes = self->sections[SECTION_INFO].data + unit->start;
 	size_t len = unit->end - unit->start;
@@ -1165,7 +1165,7 @@ struct wanted {
 
 /* *ret = 0 when no definition in the index, from @unit, is the wanted one. */
 static struct error *index_find(struct dwarf_types *self, const struct wanted *wanted,
-                                uint32_t unit, Dwarf_Off *ret)
+				uint32_t unit, Dwarf_Off *ret)
 {
 	for (uint32_t i = definitions_first(self, wanted->tag); i != NO_DEFINITION;
 	     i = self->definitions[i].next) {
@@ -1203,7 +1203,7 @@ static bool hint_matches(const struct hint *hint, const char *tag)
 }
 
 static struct error *search_hinted(struct dwarf_types *self, const struct wanted *wanted,
-                                   Dwarf_Off *ret)
+				   Dwarf_Off *ret)
 {
 	for (size_t h = 0; h < NUM_HINTS; h++) {
 		if (!hint_matches(&hints[h], wanted->tag))
@@ -1222,7 +1222,7 @@ static struct error *search_hinted(struct dwarf_types *self, const struct wanted
 }
 
 static struct error *search_others(struct dwarf_types *self, const struct wanted *wanted,
-                                   Dwarf_Off *ret)
+				   Dwarf_Off *ret)
 {
 	struct mention *mention = mention_create(self, wanted->tag);
 	struct error *err = NULL;
@@ -1246,7 +1246,7 @@ static bool same_string(const char *a, const char *b)
 }
 
 static const struct answer *answers_find(const struct dwarf_types *self,
-                                         const struct wanted *wanted)
+					 const struct wanted *wanted)
 {
 	for (size_t i = 0; i < self->num_answers; i++) {
 		const struct answer *answer = &self->answers[i];
@@ -1259,7 +1259,7 @@ static const struct answer *answers_find(const struct dwarf_types *self,
 }
 
 static struct error *answers_add(struct dwarf_types *self, const struct wanted *wanted,
-                                 Dwarf_Off die)
+				 Dwarf_Off die)
 {
 	struct answer *more = reallocarray(self->answers, self->num_answers + 1, sizeof(*more));
 
@@ -1280,7 +1280,7 @@ static struct error *answers_add(struct dwarf_types *self, const struct wanted *
 
 /* The entry that defines the wanted type; *ret = NULL when there is none. */
 static struct error *find_type(struct dwarf_types *self, const struct wanted *wanted,
-                               Dwarf_Die *ret)
+			       Dwarf_Die *ret)
 {
 	const struct answer *known = answers_find(self, wanted);
 	struct error *err = NULL;
@@ -1304,7 +1304,7 @@ static struct error *find_type(struct dwarf_types *self, const struct wanted *wa
 /* ---- The provider ---- */
 
 static struct error *dwarf_types_find(struct types *types, const struct type_query *query,
-                                      struct member *ret)
+				      struct member *ret)
 {
 	struct dwarf_types *self = (struct dwarf_types *)types;
 	struct wanted wanted = { .tag = query->type, .with = query->with };
@@ -1323,7 +1323,7 @@ static struct error *dwarf_types_find(struct types *types, const struct type_que
 }
 
 static struct error *enum_find(struct dwarf_types *self, Dwarf_Die enumeration, const char *name,
-                               bool *found, int64_t *ret)
+			       bool *found, int64_t *ret)
 {
 	SCOPED_DIE die = NULL;
 	struct error *err = die_child(self, enumeration, &die);
@@ -1345,7 +1345,7 @@ static struct error *enum_find(struct dwarf_types *self, Dwarf_Die enumeration, 
 
 /* Look through all enums of a unit; the nameless ones are not in the index. */
 static struct error *unit_find_enumerator(struct dwarf_types *self, const struct unit *unit,
-                                          const char *name, bool *found, int64_t *ret)
+					  const char *name, bool *found, int64_t *ret)
 {
 	SCOPED_DIE root = NULL;
 	SCOPED_DIE die = NULL;
@@ -1367,7 +1367,7 @@ static struct error *unit_find_enumerator(struct dwarf_types *self, const struct
 }
 
 static struct error *hinted_find_enumerator(struct dwarf_types *self, const char *name, bool *found,
-                                            int64_t *ret)
+					    int64_t *ret)
 {
 	struct error *err = units_read(self);
 
@@ -1388,7 +1388,7 @@ static struct error *hinted_find_enumerator(struct dwarf_types *self, const char
 }
 
 static struct error *dwarf_types_enumerator(struct types *types, const char *enum_tag,
-                                            const char *name, bool *found, int64_t *ret)
+					    const char *name, bool *found, int64_t *ret)
 {
 	struct dwarf_types *self = (struct dwarf_types *)types;
 	struct wanted wanted = { .tag = enum_tag, .is_enum = true };
@@ -1449,7 +1449,7 @@ struct error *vmlinux_dwarf(struct vmlinux *vmlinux, struct types **ret)
 
 		object_init(self);
 		if (dwarf_object_init_b(&self->interface, NULL, NULL, DW_GROUPNUMBER_ANY,
-		                        &self->dbg, &dw_err) != DW_DLV_OK) {
+					&self->dbg, &dw_err) != DW_DLV_OK) {
 			self->dbg = NULL;
 			err = damaged(self, dw_err, "sections");
 		}

@@ -98,7 +98,7 @@ enum copy_result { COPY_OK, COPY_END, COPY_SHORT, COPY_BAD, COPY_WRITE };
 
 /* Copy the record at *@position of @from into place; @size bounds the input file. */
 static enum copy_result copy_record(int from, int to, char *buffer, uint64_t *position,
-                                    uint64_t size)
+				    uint64_t size)
 {
 	struct record record;
 
@@ -135,12 +135,12 @@ static struct error *copy_error(const char *path, enum copy_result result, uint6
 		return NULL;
 	case COPY_SHORT:
 		return error_new("%s: flattened dump ends at byte %" PRIu64
-		                 " without its end mark: it is cut off; copy it again",
-		                 path, position);
+				 " without its end mark: it is cut off; copy it again",
+				 path, position);
 	case COPY_BAD:
 		return error_new("%s: flattened dump has an impossible record before byte %" PRIu64
-		                 ": it is damaged; copy it again",
-		                 path, position);
+				 ": it is damaged; copy it again",
+				 path, position);
 	default:
 		return error_errno(
 			errno,
@@ -152,7 +152,7 @@ static struct error *copy_error(const char *path, enum copy_result result, uint6
 
 struct error *flattened_rearrange(const char *path, int fd, int *ret)
 {
-	struct stat status;
+	struct stat status = { 0 };
 	struct error *err = NULL;
 	char *buffer = malloc(BUFFER_BYTES);
 	int to = -1;

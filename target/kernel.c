@@ -33,7 +33,7 @@ struct error *kernel_new(struct memory *memory, struct kernel **ret)
 	kernel->memory = memory;
 	if (memory->vmcoreinfo)
 		vmcoreinfo_get(memory->vmcoreinfo, "OSRELEASE", kernel->release,
-		               sizeof(kernel->release));
+			       sizeof(kernel->release));
 	for (size_t i = 0; i < KERNEL_CACHE_PAGES; i++)
 		kernel->cache[i].address = UINT64_MAX;
 	kernel->pages = malloc((size_t)KERNEL_CACHE_PAGES * KERNEL_PAGE);
@@ -46,12 +46,12 @@ struct error *kernel_new(struct memory *memory, struct kernel **ret)
 }
 
 struct error *kernel_create(struct memory *memory, struct virtual_memory *virtual_memory,
-                            struct symbols *symbols, struct types *types, struct kernel **ret)
+			    struct symbols *symbols, struct types *types, struct kernel **ret)
 {
 	struct kernel *kernel = NULL;
 	struct error *err = kernel_new(memory, &kernel);
 
-	if (err) {
+	if (!kernel) {
 		virtual_memory->destroy(virtual_memory);
 		symbols->ops->destroy(symbols);
 		types->ops->destroy(types);
@@ -96,7 +96,7 @@ bool kernel_symbol(struct kernel *kernel, const char *name, uint64_t *ret)
 }
 
 static struct error *resolve_one(struct kernel *kernel, const struct type_query *query,
-                                 struct member *ret)
+				 struct member *ret)
 {
 	*ret = (struct member){ .present = false };
 	for (size_t i = 0; i < kernel->types_count && !ret->present; i++) {
@@ -110,7 +110,7 @@ static struct error *resolve_one(struct kernel *kernel, const struct type_query 
 }
 
 struct error *kernel_resolve(struct kernel *kernel, const struct type_query *queries,
-                             struct member *members, size_t count)
+			     struct member *members, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct error *err = resolve_one(kernel, &queries[i], &members[i]);
@@ -150,9 +150,9 @@ struct error *kernel_read(struct kernel *kernel, uint64_t address, void *data, s
 
 		if (status != BLOCK_OK)
 			return error_new("kernel memory at 0x%" PRIx64 " is %s%s%s", address,
-			                 block_status_text(status),
-			                 kernel->memory->defect ? ": " : "",
-			                 kernel->memory->defect ? kernel->memory->defect : "");
+					 block_status_text(status),
+					 kernel->memory->defect ? ": " : "",
+					 kernel->memory->defect ? kernel->memory->defect : "");
 		memcpy(to, page + within, piece);
 		to += piece;
 		address += piece;
@@ -162,15 +162,15 @@ struct error *kernel_read(struct kernel *kernel, uint64_t address, void *data, s
 }
 
 struct error *kernel_get(struct kernel *kernel, uint64_t base, const struct member *member,
-                         uint64_t *ret)
+			 uint64_t *ret)
 {
 	uint64_t value = 0; /* little-endian hosts and targets only */
 
 	if (!member->present || member->size > sizeof(value))
 		return error_new("this kernel's struct %s has no member %s of a known size; if its "
-		                 "debug information is complete, report the kernel's version",
-		                 member->query ? member->query->type : "?",
-		                 member->query ? member->query->member : "?");
+				 "debug information is complete, report the kernel's version",
+				 member->query ? member->query->type : "?",
+				 member->query ? member->query->member : "?");
 	struct error *err = kernel_read(kernel, base + member->offset, &value, member->size);
 	if (err)
 		return err;
@@ -197,7 +197,7 @@ struct error *kernel_string(struct kernel *kernel, uint64_t address, char *text,
 bool kernel_to_phys(struct kernel *kernel, uint64_t address, uint64_t *ret)
 {
 	return kernel->virtual_memory->to_phys(kernel->virtual_memory, kernel->memory, address,
-	                                       ret);
+					       ret);
 }
 
 bool list_next(struct kernel *kernel, struct list_cursor *cursor)

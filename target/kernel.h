@@ -23,10 +23,10 @@ struct kernel;
 struct virtual_memory {
 	/* One page-sized, page-aligned block of kernel virtual memory. */
 	enum block_status (*read_page)(struct virtual_memory *self, struct memory *memory,
-	                               uint64_t address, void *data);
+				       uint64_t address, void *data);
 	/* Physical address of kernel virtual @address; false when it is not mapped. */
 	bool (*to_phys)(struct virtual_memory *self, struct memory *memory, uint64_t address,
-	                uint64_t *ret);
+			uint64_t *ret);
 	void (*destroy)(struct virtual_memory *self);
 };
 
@@ -37,11 +37,11 @@ enum { KERNEL_PAGE = 4096, KERNEL_SOURCES_MAX = 16 };
  * files). Takes over @memory, also on error. Checks that vmlinux belongs to the dump.
  */
 struct error *kernel_open(struct memory *memory, const char *const *symbol_files, size_t count,
-                          struct kernel **ret);
+			  struct kernel **ret);
 
 /* kernel_create() - from ready-made parts (crash); takes over all of them, also on error. */
 struct error *kernel_create(struct memory *memory, struct virtual_memory *virtual_memory,
-                            struct symbols *symbols, struct types *types, struct kernel **ret);
+			    struct symbols *symbols, struct types *types, struct kernel **ret);
 
 void kernel_close(struct kernel *kernel);
 
@@ -58,14 +58,14 @@ bool kernel_symbol(struct kernel *kernel, const char *name, uint64_t *ret);
  * kernel does not have is answered by present == false.
  */
 struct error *kernel_resolve(struct kernel *kernel, const struct type_query *queries,
-                             struct member *members, size_t count);
+			     struct member *members, size_t count);
 
 /* kernel_read() - @len bytes at kernel virtual @address, or an error naming the address. */
 struct error *kernel_read(struct kernel *kernel, uint64_t address, void *data, size_t len);
 
 /* kernel_get() - the integer in @member of the structure at @base; absent is an error. */
 struct error *kernel_get(struct kernel *kernel, uint64_t base, const struct member *member,
-                         uint64_t *ret);
+			 uint64_t *ret);
 
 /* kernel_string() - up to @size - 1 bytes of the string at @address. */
 struct error *kernel_string(struct kernel *kernel, uint64_t address, char *text, size_t size);

@@ -14,7 +14,7 @@
 static const struct arch_ops *const architectures[] = { &arch_x86_64 };
 
 bool banner_is_at(struct memory *memory, struct virtual_memory *virtual_memory,
-                  const struct banner *banner, uint64_t offset)
+		  const struct banner *banner, uint64_t offset)
 {
 	char page[KERNEL_PAGE];
 	const uint64_t address = banner->address + offset;
@@ -23,7 +23,7 @@ bool banner_is_at(struct memory *memory, struct virtual_memory *virtual_memory,
 	const size_t len = banner->len < KERNEL_PAGE - within ? banner->len : KERNEL_PAGE - within;
 
 	return virtual_memory->read_page(virtual_memory, memory, address - within, page) ==
-	               BLOCK_OK &&
+		       BLOCK_OK &&
 	       memcmp(page + within, banner->text, len) == 0;
 }
 
@@ -37,7 +37,7 @@ static void load_banner(struct kernel *kernel, struct banner *banner)
 			continue;
 		for (size_t j = 0; j < kernel->files_count && banner->len == 0; j++) {
 			size_t got = vmlinux_read(kernel->files[j], banner->address, banner->text,
-			                          sizeof(banner->text) - 1);
+						  sizeof(banner->text) - 1);
 
 			banner->len = strnlen(banner->text, got);
 		}
@@ -89,7 +89,7 @@ static struct error *add_file(struct kernel *kernel, const char *path)
 
 	if (kernel->files_count == KERNEL_SOURCES_MAX)
 		return error_new("more than %d files with -s; give only those of this kernel",
-		                 KERNEL_SOURCES_MAX);
+				 KERNEL_SOURCES_MAX);
 	struct error *err = vmlinux_open(path, &file);
 	if (err)
 		return err;
@@ -171,7 +171,7 @@ static struct error *open_virtual_memory(struct kernel *kernel)
 			arch->name);
 	load_banner(kernel, &banner);
 	struct error *err = arch->open_virtual_memory(kernel, &banner, &kernel->kaslr_offset,
-	                                              &kernel->virtual_memory);
+						      &kernel->virtual_memory);
 	if (!err && !kernel->virtual_memory)
 		err = not_found(kernel, &banner);
 	if (!err && kernel->release[0] == '\0')
@@ -180,7 +180,7 @@ static struct error *open_virtual_memory(struct kernel *kernel)
 }
 
 struct error *kernel_open(struct memory *memory, const char *const *symbol_files, size_t count,
-                          struct kernel **ret)
+			  struct kernel **ret)
 {
 	struct kernel *kernel = NULL;
 	struct error *err = kernel_new(memory, &kernel);

@@ -47,7 +47,7 @@ struct arch_ops {
 	 * that no page table was found in which @banner is where it should be.
 	 */
 	struct error *(*open_virtual_memory)(struct kernel *kernel, const struct banner *banner,
-	                                     uint64_t *offset, struct virtual_memory **ret);
+					     uint64_t *offset, struct virtual_memory **ret);
 };
 
 /* kernel_new() - a kernel with nothing but @memory, which it takes over, also on error. */
@@ -57,6 +57,6 @@ extern const struct arch_ops arch_x86_64;
 
 /* Does @memory, read through @virtual_memory, hold the banner moved by @offset? */
 bool banner_is_at(struct memory *memory, struct virtual_memory *virtual_memory,
-                  const struct banner *banner, uint64_t offset);
+		  const struct banner *banner, uint64_t offset);
 
 #endif

@@ -29,7 +29,7 @@ struct page_table {
 };
 
 static bool page_table_to_phys(struct virtual_memory *self, struct memory *memory, uint64_t address,
-                               uint64_t *ret)
+			       uint64_t *ret)
 {
 	const struct page_table *table = (struct page_table *)self;
 
@@ -37,7 +37,7 @@ static bool page_table_to_phys(struct virtual_memory *self, struct memory *memor
 }
 
 static enum block_status page_table_read_page(struct virtual_memory *self, struct memory *memory,
-                                              uint64_t address, void *data)
+					      uint64_t address, void *data)
 {
 	const struct page_table *table = (struct page_table *)self;
 	struct pt_step steps[PT_MAX_LEVELS];
@@ -77,7 +77,7 @@ static struct error *page_table_init(struct page_table *table, uint64_t root, bo
 
 /* Is this the kernel's table? With a banner to look for: where, at which KASLR offset? */
 static bool try_table(struct kernel *kernel, struct page_table *table, const struct banner *banner,
-                      bool offset_known, uint64_t *offset)
+		      bool offset_known, uint64_t *offset)
 {
 	struct virtual_memory *virtual_memory = &table->virtual_memory;
 
@@ -135,7 +135,7 @@ static size_t find_candidates(struct kernel *kernel, struct candidate *candidate
 }
 
 static struct error *open_virtual_memory(struct kernel *kernel, const struct banner *banner,
-                                         uint64_t *offset, struct virtual_memory **ret)
+					 uint64_t *offset, struct virtual_memory **ret)
 {
 	struct candidate candidates[CANDIDATES_MAX + 1];
 	const char *info = kernel->memory->vmcoreinfo;

@@ -29,8 +29,8 @@ static enum file_kind recognise(int fd)
 		return FILE_OTHER;
 	if (memcmp(head, ELFMAG, SELFMAG) == 0)
 		return head[EI_NIDENT] == ET_CORE || head[EI_NIDENT + 1] == ET_CORE
-		               ? FILE_VMCORE
-		               : FILE_ELF_NOT_CORE;
+			       ? FILE_VMCORE
+			       : FILE_ELF_NOT_CORE;
 	for (size_t i = 0; i < sizeof(signatures) / sizeof(signatures[0]); i++) {
 		if (memcmp(head, signatures[i], 8) == 0)
 			return FILE_VMCORE;
@@ -48,7 +48,7 @@ static struct error *open_file(const char *path, int *ret)
 			errno, "%s: cannot be opened; read it as root or change its mode", path);
 	if (fd < 0)
 		return error_errno(errno, "%s: cannot be opened; check the name given with -c",
-		                   path);
+				   path);
 	if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
 		close(fd);
 		return error_new("%s: is a directory; give a vmcore file with -c", path);

@@ -53,10 +53,10 @@ enum memory_arch { ARCH_UNKNOWN, ARCH_X86_64, ARCH_AARCH64 };
 /* Embedded first in each backend's own structure. */
 struct memory {
 	const struct memory_ops *ops;
-	char *path;            /* file name for messages; owned */
-	char *format;          /* what the file is, for people ("ELF dump", ...); owned */
+	char *path;	       /* file name for messages; owned */
+	char *format;	       /* what the file is, for people ("ELF dump", ...); owned */
 	enum memory_arch arch; /* ARCH_UNKNOWN for a raw image */
-	char *defect;          /* what is wrong with the file as a whole (cut off); NULL: nothing */
+	char *defect;	       /* what is wrong with the file as a whole (cut off); NULL: nothing */
 	char *vmcoreinfo;      /* text of the VMCOREINFO note, NUL-terminated; NULL when none */
 	struct memory_note *notes;
 	size_t note_count;

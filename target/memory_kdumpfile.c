@@ -22,7 +22,7 @@
 struct memory_kdumpfile {
 	struct memory memory;
 	kdump_ctx_t *context;
-	kdump_bmp_t *in_file;   /* page frames that the dump holds; NULL: not known */
+	kdump_bmp_t *in_file;	/* page frames that the dump holds; NULL: not known */
 	kdump_bmp_t *in_memory; /* page frames that are memory; NULL: not known */
 	unsigned int page_shift;
 	int fd;
@@ -54,7 +54,7 @@ static enum block_status kdumpfile_probe(struct memory *memory, uint64_t phys)
 
 /* Read within one page of the dump: libkdumpfile would give zeros for a hole in an ELF. */
 static enum block_status read_piece(struct memory_kdumpfile *self, uint64_t phys, void *data,
-                                    size_t len)
+				    size_t len)
 {
 	enum block_status status = kdumpfile_probe(&self->memory, phys);
 
@@ -178,8 +178,8 @@ static struct error *open_context(struct memory_kdumpfile *self, const char *pat
 	if (kdump_open_fd(self->context, self->fd) == KDUMP_OK)
 		return NULL;
 	return error_new("%s: cannot be read as a vmcore (%s); give an ELF or kdump-compressed "
-	                 "vmcore with -c",
-	                 path, kdump_get_err(self->context));
+			 "vmcore with -c",
+			 path, kdump_get_err(self->context));
 }
 
 struct error *memory_kdumpfile_open(const char *path, int fd, struct memory **ret)

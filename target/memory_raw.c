@@ -23,7 +23,7 @@ static enum block_status raw_probe(struct memory *memory, uint64_t phys)
 }
 
 static enum block_status read_block(const struct memory_raw *self, uint64_t phys, char *data,
-                                    uint32_t len)
+				    uint32_t len)
 {
 	if (phys >= self->size || len > self->size - phys)
 		return BLOCK_OUTSIDE;

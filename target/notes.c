@@ -45,7 +45,7 @@ static bool elf_extent(int fd, struct extent *notes, uint64_t *file_end)
 		Elf64_Phdr segment;
 
 		if (pread(fd, &segment, sizeof(segment),
-		          (off_t)(header.e_phoff + i * sizeof(segment))) !=
+			  (off_t)(header.e_phoff + i * sizeof(segment))) !=
 		    (ssize_t)sizeof(segment))
 			break;
 		if (segment.p_type == PT_NOTE)
@@ -82,7 +82,7 @@ static bool kdump_extent(int fd, struct memory *memory, struct extent *notes)
 	memcpy(&block_size, head + BLOCK_SIZE_AT, sizeof(block_size));
 	if (version < 4 || block_size < 512 || block_size > 1 << 20 ||
 	    pread(fd, note, sizeof(note), (off_t)block_size + OFFSET_NOTE_AT) !=
-	            (ssize_t)sizeof(note))
+		    (ssize_t)sizeof(note))
 		return false;
 	*notes = (struct extent){ note[0], note[1] };
 	return true;
@@ -152,8 +152,8 @@ static struct error *note_defect(struct memory *memory, int fd, uint64_t expecte
 	if (fstat(fd, &status) || (uint64_t)status.st_size >= expected)
 		return NULL;
 	if (asprintf(&memory->defect,
-	             "the file is cut off: it has %" PRIu64 " of %" PRIu64 " bytes",
-	             (uint64_t)status.st_size, expected) < 0) {
+		     "the file is cut off: it has %" PRIu64 " of %" PRIu64 " bytes",
+		     (uint64_t)status.st_size, expected) < 0) {
 		memory->defect = NULL;
 		return error_no_memory();
 	}

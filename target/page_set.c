@@ -55,13 +55,13 @@ static struct chunk **find_slot(struct chunk **slots, size_t size, uint64_t numb
 	return &slots[i];
 }
 
-static struct error *grow(struct page_set *set)
+static bool grow(struct page_set *set)
 {
 	size_t size = set->size * 2;
 	struct chunk **slots = calloc(size, sizeof(struct chunk *));
 
 	if (!slots)
-		return error_no_memory();
+		return false;
 	for (size_t i = 0; i < set->size; i++) {
 		if (set->slots[i])
 			*find_slot(slots, size, set->slots[i]->number) = set->slots[i];
@@ -69,29 +69,27 @@ static struct error *grow(struct page_set *set)
 	free(set->slots);
 	set->slots = slots;
 	set->size = size;
-	return NULL;
+	return true;
 }
 
-static struct error *find_chunk(struct page_set *set, uint64_t number, struct chunk **ret)
+/* The chunk of that number, made if need be; NULL: out of memory. */
+static struct chunk *get_chunk(struct page_set *set, uint64_t number)
 {
 	struct chunk **slot = find_slot(set->slots, set->size, number);
 
-	if (!*slot) {
-		if (set->used * 2 >= set->size) {
-			struct error *err = grow(set);
-
-			if (err)
-				return err;
-			slot = find_slot(set->slots, set->size, number);
-		}
-		*slot = calloc(1, sizeof(**slot));
-		if (!*slot)
-			return error_no_memory();
+	if (*slot)
+		return *slot;
+	if (set->used * 2 >= set->size) {
+		if (!grow(set))
+			return NULL;
+		slot = find_slot(set->slots, set->size, number);
+	}
+	*slot = calloc(1, sizeof(**slot));
+	if (*slot) {
 		(*slot)->number = number;
 		set->used++;
 	}
-	*ret = *slot;
-	return NULL;
+	return *slot;
 }
 
 struct error *page_set_add(struct page_set *set, uint64_t phys, bool *added)
@@ -99,10 +97,9 @@ struct error *page_set_add(struct page_set *set, uint64_t phys, bool *added)
 	const uint64_t number = phys >> CHUNK_LG2;
 
 	if (!set->last || set->last->number != number) {
-		struct error *err = find_chunk(set, number, &set->last);
-
-		if (err)
-			return err;
+		set->last = get_chunk(set, number);
+		if (!set->last)
+			return error_no_memory();
 	}
 	const uint64_t page = (phys >> 12) & (CHUNK_WORDS * 64 - 1);
 	uint64_t *word = &set->last->bits[page / 64];

@@ -20,9 +20,9 @@ struct type_query;
 
 /* Where a member lies within its structure. */
 struct member {
-	bool present;       /* false: the kernel has no such structure or member */
+	bool present;	    /* false: the kernel has no such structure or member */
 	uint32_t offset;    /* bytes from the start of the structure to the storage unit */
-	uint32_t size;      /* bytes of the member; of its storage unit for a bit-field */
+	uint32_t size;	    /* bytes of the member; of its storage unit for a bit-field */
 	uint8_t bit_offset; /* bit-field: least significant bit within the little-endian unit */
 	uint8_t bit_size;   /* bit-field: width in bits; 0 for a plain member */
 	const struct type_query *query; /* what was asked, set by kernel_resolve(); for messages */
@@ -32,10 +32,10 @@ struct member {
 struct type_query {
 	const char *type;   /* structure or union tag, without "struct" */
 	const char *member; /* dotted path, e.g. "common.top_of_table"; members of anonymous
-	                       structures and unions are named directly. NULL: the structure
-	                       itself; the answer is offset 0 and size = sizeof */
+			       structures and unions are named directly. NULL: the structure
+			       itself; the answer is offset 0 and size = sizeof */
 	const char *with;   /* NULL, or: where several structures share the name, take the one
-	                       that has this member */
+			       that has this member */
 };
 
 struct types;
@@ -47,10 +47,10 @@ struct types_ops {
 	 * member. An error only when the information itself is damaged or unreadable.
 	 */
 	struct error *(*find)(struct types *types, const struct type_query *query,
-	                      struct member *ret);
+			      struct member *ret);
 	/* The value of an enumerator, e.g. enum pageflags' "PG_slab"; *found false if none. */
 	struct error *(*enumerator)(struct types *types, const char *enum_tag, const char *name,
-	                            bool *found, int64_t *ret);
+				    bool *found, int64_t *ret);
 	void (*destroy)(struct types *types);
 };
 

@@ -107,7 +107,7 @@ static void vmlinux_read_build_id(struct vmlinux *vmlinux)
 		if (!gelf_getphdr(vmlinux->elf, (int)i, &phdr) || phdr.p_type != PT_NOTE)
 			continue;
 		Elf_Data *notes = elf_getdata_rawchunk(vmlinux->elf, (int64_t)phdr.p_offset,
-		                                       phdr.p_filesz, ELF_T_NHDR);
+						       phdr.p_filesz, ELF_T_NHDR);
 		if (vmlinux_find_build_id(vmlinux, notes))
 			return;
 	}
@@ -132,14 +132,14 @@ static struct error *vmlinux_check_complete(const struct vmlinux *vmlinux, uint6
 		GElf_Shdr shdr;
 
 		complete = gelf_getshdr(scn, &shdr) &&
-		           (shdr.sh_type == SHT_NOBITS ||
-		            range_within(shdr.sh_offset, shdr.sh_size, size));
+			   (shdr.sh_type == SHT_NOBITS ||
+			    range_within(shdr.sh_offset, shdr.sh_size, size));
 	}
 	if (complete)
 		return NULL;
 	return error_new("%s: is truncated (its headers name bytes behind its end); "
-	                 "copy or download it again",
-	                 vmlinux->path);
+			 "copy or download it again",
+			 vmlinux->path);
 }
 
 static struct error *vmlinux_find_symtab(struct vmlinux *vmlinux)
@@ -153,8 +153,8 @@ static struct error *vmlinux_find_symtab(struct vmlinux *vmlinux)
 		}
 	}
 	return error_new("%s: has no symbol table (it is stripped); install the kernel's debug "
-	                 "package (Debian: linux-image-*-dbg) and pass its vmlinux with -s",
-	                 vmlinux->path);
+			 "package (Debian: linux-image-*-dbg) and pass its vmlinux with -s",
+			 vmlinux->path);
 }
 
 static struct error *vmlinux_open_elf(struct vmlinux *vmlinux)
@@ -164,25 +164,25 @@ static struct error *vmlinux_open_elf(struct vmlinux *vmlinux)
 	vmlinux->fd = open(vmlinux->path, O_RDONLY | O_CLOEXEC);
 	if (vmlinux->fd < 0 || fstat(vmlinux->fd, &st) != 0)
 		return error_errno(errno, "%s: cannot open; check the path and its permissions",
-		                   vmlinux->path);
+				   vmlinux->path);
 	if (!S_ISREG(st.st_mode))
 		return error_new("%s: is not a file; pass the kernel's vmlinux with -s",
-		                 vmlinux->path);
+				 vmlinux->path);
 	if (elf_version(EV_CURRENT) == EV_NONE)
 		return error_new("%s: libelf is older than this program was built for (%s); "
-		                 "install the libelf it was built with",
-		                 vmlinux->path, elf_errmsg(-1));
+				 "install the libelf it was built with",
+				 vmlinux->path, elf_errmsg(-1));
 	vmlinux->elf = elf_begin(vmlinux->fd, ELF_C_READ_MMAP, NULL);
 	if (!vmlinux->elf || elf_kind(vmlinux->elf) != ELF_K_ELF ||
 	    !gelf_getehdr(vmlinux->elf, &vmlinux->ehdr))
 		return error_new("%s: is not an ELF file; pass an uncompressed vmlinux with debug "
-		                 "information (not vmlinuz or bzImage) with -s",
-		                 vmlinux->path);
+				 "information (not vmlinuz or bzImage) with -s",
+				 vmlinux->path);
 	if (vmlinux->ehdr.e_ident[EI_CLASS] != ELFCLASS64 ||
 	    vmlinux->ehdr.e_ident[EI_DATA] != ELFDATA2LSB)
 		return error_new("%s: is not 64-bit little-endian ELF; pass a vmlinux of x86-64 or "
-		                 "arm64 with -s",
-		                 vmlinux->path);
+				 "arm64 with -s",
+				 vmlinux->path);
 
 	struct error *err = vmlinux_check_complete(vmlinux, (uint64_t)st.st_size);
 	if (!err)
@@ -332,7 +332,7 @@ struct error *vmlinux_symbols(struct vmlinux *vmlinux, struct symbols **ret)
 	if (!self->data || !gelf_getshdr(vmlinux->symtab, &shdr)) {
 		symbols_destroy(&self->symbols);
 		return error_new("%s: cannot read its symbol table (%s); copy or download it again",
-		                 vmlinux->path, elf_errmsg(-1));
+				 vmlinux->path, elf_errmsg(-1));
 	}
 	self->strings = shdr.sh_link;
 	/* A relocatable file's values are offsets in sections, never addresses: it has none. */

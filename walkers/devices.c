@@ -160,7 +160,7 @@ static struct error *add_alias(struct device *device, uint16_t rid)
 			return NULL;
 	}
 	uint16_t *larger = realloc(device->alias_rids,
-	                           (device->alias_count + 1) * sizeof(*device->alias_rids));
+				   (device->alias_count + 1) * sizeof(*device->alias_rids));
 	if (!larger)
 		return error_no_memory();
 	device->alias_rids = larger;
@@ -186,7 +186,7 @@ static struct error *add_masked_aliases(const struct scan *scan, struct device *
 
 /* A bridge on the way up may put its own ID on what passes (drivers/pci/search.c). */
 static struct error *add_bridge_alias(const struct scan *scan, struct device *device,
-                                      uint64_t bridge)
+				      uint64_t bridge)
 {
 	enum { PCIE_TYPE_PCI_BRIDGE = 7, PCIE_TYPE_PCIE_BRIDGE = 8 }; /* PCIe base spec 7.5.3.2 */
 	enum { FLAG_PCIE_BRIDGE_ALIAS = 1 << 5 };
@@ -313,7 +313,7 @@ static struct error *read_device(const struct scan *scan, struct device *device)
 }
 
 static struct error *read_group_device(const struct scan *scan, uint64_t group, int id,
-                                       uint64_t group_device)
+				       uint64_t group_device)
 {
 	struct device *device = NULL;
 	struct error *err = inventory_add_device(scan->inventory, &device);
@@ -342,7 +342,7 @@ static struct error *read_group(const struct scan *scan, uint64_t group)
 	struct list_cursor cursor = list_begin(group + scan->members[GROUP_DEVICES].offset);
 	while (!err && list_next(scan->kernel, &cursor))
 		err = read_group_device(scan, group, (int)id,
-		                        cursor.node - scan->members[GROUP_DEVICE_LIST].offset);
+					cursor.node - scan->members[GROUP_DEVICE_LIST].offset);
 	if (!err)
 		err = inventory_warn(scan->inventory, cursor.error, "an IOMMU group's devices");
 	return err;
@@ -366,7 +366,7 @@ struct error *devices_discover(struct kernel *kernel, struct inventory *inventor
 	struct list_cursor cursor = list_begin(kset + scan.members[KSET_LIST].offset);
 	while (!err && list_next(kernel, &cursor))
 		err = read_group(&scan, cursor.node - scan.members[KOBJECT_ENTRY].offset -
-		                                scan.members[GROUP_KOBJ].offset);
+						scan.members[GROUP_KOBJ].offset);
 	if (!err)
 		err = inventory_warn(inventory, cursor.error, "the list of IOMMU groups");
 	return err;

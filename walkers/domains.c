@@ -53,7 +53,7 @@ static struct space *find_space(const struct inventory *inventory, uint64_t doma
 }
 
 static struct error *add_domain(const struct scan *scan, uint64_t domain,
-                                const struct device *device, struct space **ret)
+				const struct device *device, struct space **ret)
 {
 	uint64_t type = 0;
 	struct error *err = inventory_add_space(scan->inventory, ret);
@@ -81,7 +81,7 @@ static struct error *add_domain(const struct scan *scan, uint64_t domain,
 
 /* @attached: the device translates by it; otherwise it is only kept for later. */
 static struct error *note_domain(const struct scan *scan, uint64_t domain,
-                                 const struct device *device, bool attached)
+				 const struct device *device, bool attached)
 {
 	struct space *space = find_space(scan->inventory, domain);
 	struct error *err = NULL;
@@ -96,7 +96,7 @@ static struct error *note_domain(const struct scan *scan, uint64_t domain,
 }
 
 struct error *domains_discover(struct kernel *kernel, struct inventory *inventory,
-                               const char *driver, domain_fill *fill, void *arg)
+			       const char *driver, domain_fill *fill, void *arg)
 {
 	static const struct type_query query = { "iommu_domain", "type", NULL };
 	struct scan scan = { .kernel = kernel, .inventory = inventory, .fill = fill, .arg = arg };

@@ -34,6 +34,6 @@ typedef struct error *domain_fill(void *arg, struct space *space, uint32_t type)
 
 /* domains_discover() - add a space for each domain of the devices behind @driver's units. */
 struct error *domains_discover(struct kernel *kernel, struct inventory *inventory,
-                               const char *driver, domain_fill *fill, void *arg);
+			       const char *driver, domain_fill *fill, void *arg);
 
 #endif

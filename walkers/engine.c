@@ -9,22 +9,24 @@
 
 /*
  * How the order is kept although tables come in batches: each depth has a
- * frame, an ordered list of leaves and tables still to be visited. Going
- * through a frame's tables fills the next frame; when that one is full, its
+ * frame, an ordered list of what is still to be handed out and of tables still
+ * to be visited. Going through a frame fills the next one, and what is not a
+ * table moves on to it, too, if tables wait there; when that one is full, its
  * tables are fetched in one request and it is gone through in turn.
  */
 
-/* An element of a frame: leaves to hand out, or a table to enter. */
+enum { NO_FAULT = PT_FAULT_KINDS };
+
+/* An element of a frame: leaves or a fault to hand out, or a table to enter. */
 struct item {
-	uint64_t iova;     /* as the tables count */
-	struct pt_run run; /* leaves, or the entry that leads to the table */
+	uint64_t iova;	   /* as the tables count */
+	struct pt_run run; /* leaves, an invalid entry, or the entry that leads to the table */
+	uint8_t fault;	   /* enum pt_fault_kind to report; of a table, before it is entered */
 	bool is_table;
-	/* Of a table: */
-	bool enter;
-	bool repeated;
-	const struct item *parent;
+	bool repeated;		   /* a table reached before */
+	const struct item *parent; /* the table that holds the entry */
 	uint64_t entry_addr;
-	struct block_request *request;
+	struct block_request *request; /* of a table */
 };
 
 enum { FRAME_ITEMS = 4096 };
@@ -33,6 +35,7 @@ struct frame {
 	struct item *items;
 	struct block_request *requests;
 	char *blocks;
+	uint64_t first_iova; /* of the first item, which is a table */
 	size_t item_count;
 	size_t table_count;
 	size_t table_max;
@@ -67,7 +70,7 @@ static uint64_t table_span(const struct pt_geometry *geometry, unsigned int leve
 }
 
 static struct error *frame_init(struct frame *frame, const struct pt_geometry *geometry,
-                                unsigned int level)
+				unsigned int level)
 {
 	size_t bytes = table_bytes(geometry, level);
 	size_t lower = level + 1U < geometry->levels ? 1U << geometry->granule_lg2 : bytes;
@@ -92,7 +95,7 @@ static void frame_deinit(struct frame *frame)
 }
 
 static struct error *report(struct walk *walk, enum pt_fault_kind kind, unsigned int level,
-                            uint64_t table, uint64_t entry_addr, uint64_t iova, uint64_t span)
+			    uint64_t table, uint64_t entry_addr, uint64_t iova, uint64_t span)
 {
 	walk->statistics->faults[kind]++;
 	if (!walk->visitor->fault)
@@ -139,6 +142,27 @@ static struct error *emit_leaves(struct walk *walk, uint64_t iova, const struct 
 	return walk->visitor->leaves ? walk->visitor->leaves(walk->visitor->arg, &leaves) : NULL;
 }
 
+static struct error *report_item(struct walk *walk, const struct item *item)
+{
+	const struct pt_geometry *geometry = walk->geometry;
+	const unsigned int level = item->run.next_level;
+
+	if (item->fault != PT_FAULT_INVALID)
+		return report(walk, item->fault, level, item->run.address, item->entry_addr,
+			      item->iova, table_span(geometry, level));
+	const struct pt_run *holder = &item->parent->run;
+	const unsigned int entry_lg2 = pt_entry_lg2(geometry, holder->next_level);
+	return report(walk, item->fault, holder->next_level, holder->address, item->entry_addr,
+		      item->iova, ((uint64_t)item->run.count << entry_lg2) - 1);
+}
+
+/* Hand out what is not a table. */
+static struct error *hand_out(struct walk *walk, const struct item *item)
+{
+	return item->fault == NO_FAULT ? emit_leaves(walk, item->iova, &item->run)
+				       : report_item(walk, item);
+}
+
 static struct error *visit_frame(struct walk *walk, unsigned int depth);
 
 static struct error *frame_flush(struct walk *walk, unsigned int depth)
@@ -153,7 +177,7 @@ static struct error *frame_flush(struct walk *walk, unsigned int depth)
 		walk->memory->ops->read(walk->memory, frame->requests, frame->table_count);
 	if (walk->control && walk->control->progress)
 		walk->control->progress(walk->control->progress_arg, walk->statistics,
-		                        pt_address_to_user(walk->geometry, frame->items[0].iova));
+					pt_address_to_user(walk->geometry, frame->first_iova));
 	struct error *err = visit_frame(walk, depth);
 	frame->item_count = 0;
 	frame->table_count = 0;
@@ -170,85 +194,81 @@ static bool is_ancestor(const struct item *item, uint64_t phys)
 	return false;
 }
 
-/* Decide whether the table of @item is entered; report what speaks against it. */
-static struct error *check_table(struct walk *walk, struct item *item)
+/* Hand out @item when its turn comes: behind the tables that wait at @depth. */
+static struct error *add_item(struct walk *walk, unsigned int depth, const struct item *item)
 {
-	const unsigned int level = item->run.next_level;
-	const uint64_t span = table_span(walk->geometry, level);
-	bool added = false;
-	struct error *err = page_set_add(walk->seen, item->run.address, &added);
-
-	if (err)
-		return err;
-	item->enter = true;
-	if (added)
-		return NULL;
-	item->repeated = true;
-	enum pt_fault_kind kind = PT_FAULT_REPEATED;
-	if (is_ancestor(item->parent, item->run.address)) {
-		kind = PT_FAULT_LOOP;
-		item->enter = false;
-	} else if (walk->repeats++ >= PT_REPEAT_LIMIT) {
-		kind = PT_FAULT_SKIPPED;
-		item->enter = false;
-	}
-	return report(walk, kind, level, item->run.address, item->entry_addr, item->iova, span);
-}
-
-static struct error *add_table(struct walk *walk, unsigned int depth, uint64_t iova,
-                               const struct pt_run *run, const struct item *parent,
-                               uint64_t entry_addr)
-{
-	struct frame *frame = &walk->frames[depth];
-
-	if (frame->item_count == FRAME_ITEMS || frame->table_count == frame->table_max) {
-		struct error *err = frame_flush(walk, depth);
-
-		if (err)
-			return err;
-	}
-	struct item *item = &frame->items[frame->item_count];
-	*item = (struct item){
-		.iova = iova,
-		.run = *run,
-		.is_table = true,
-		.parent = parent,
-		.entry_addr = entry_addr,
-	};
-	struct error *err = check_table(walk, item);
-	if (err || !item->enter)
-		return err;
-	size_t bytes = table_bytes(walk->geometry, run->next_level);
-	item->request = &frame->requests[frame->table_count];
-	*item->request = (struct block_request){
-		.phys = run->address,
-		.data = frame->blocks + frame->table_count * bytes,
-		.len = (uint32_t)bytes,
-	};
-	frame->table_count++;
-	frame->item_count++;
-	return NULL;
-}
-
-static struct error *add_leaves(struct walk *walk, unsigned int depth, uint64_t iova,
-                                const struct pt_run *run)
-{
-	/* Nothing waits before them: no need to keep them. */
 	if (depth >= walk->geometry->levels || walk->frames[depth].item_count == 0)
-		return emit_leaves(walk, iova, run);
+		return hand_out(walk, item);
 	struct frame *frame = &walk->frames[depth];
 	if (frame->item_count == FRAME_ITEMS) {
 		struct error *err = frame_flush(walk, depth);
 
-		return err ? err : emit_leaves(walk, iova, run);
+		return err ? err : hand_out(walk, item);
 	}
-	frame->items[frame->item_count++] = (struct item){ .iova = iova, .run = *run };
+	frame->items[frame->item_count++] = *item;
+	return NULL;
+}
+
+static struct error *add_fault(struct walk *walk, unsigned int depth, const struct item *item,
+			       enum pt_fault_kind fault)
+{
+	struct item copy = *item;
+
+	copy.is_table = false;
+	copy.fault = (uint8_t)fault;
+	return add_item(walk, depth, &copy);
+}
+
+/* Decide whether the table of @item is entered, and what is to be reported about it. */
+static struct error *check_table(struct walk *walk, struct item *item)
+{
+	bool added = false;
+	struct error *err = page_set_add(walk->seen, item->run.address, &added);
+
+	item->is_table = true;
+	if (err || added)
+		return err;
+	item->repeated = true;
+	item->fault = PT_FAULT_REPEATED;
+	if (is_ancestor(item->parent, item->run.address)) {
+		item->fault = PT_FAULT_LOOP;
+		item->is_table = false;
+	} else if (walk->repeats++ >= PT_REPEAT_LIMIT) {
+		item->fault = PT_FAULT_SKIPPED;
+		item->is_table = false;
+	}
+	return NULL;
+}
+
+/* Enter the table of @item, or report why not, when its turn comes. */
+static struct error *add_table(struct walk *walk, unsigned int depth, struct item *item)
+{
+	struct frame *frame = &walk->frames[depth];
+	struct error *err = check_table(walk, item);
+
+	if (!err && !item->is_table)
+		return add_item(walk, depth, item);
+	if (!err && (frame->item_count == FRAME_ITEMS || frame->table_count == frame->table_max))
+		err = frame_flush(walk, depth);
+	if (err)
+		return err;
+	size_t bytes = table_bytes(walk->geometry, item->run.next_level);
+	item->request = &frame->requests[frame->table_count];
+	*item->request = (struct block_request){
+		.phys = item->run.address,
+		.data = frame->blocks + frame->table_count * bytes,
+		.len = (uint32_t)bytes,
+	};
+	if (frame->item_count == 0)
+		frame->first_iova = item->iova;
+	frame->table_count++;
+	frame->items[frame->item_count++] = *item;
 	return NULL;
 }
 
 /* One run of a table's block. @item is the table, at @depth. */
 static struct error *visit_run(struct walk *walk, unsigned int depth, const struct item *item,
-                               const struct pt_run *from_block)
+			       const struct pt_run *from_block)
 {
 	const unsigned int level = item->run.next_level;
 	const unsigned int entry_lg2 = pt_entry_lg2(walk->geometry, level);
@@ -257,19 +277,23 @@ static struct error *visit_run(struct walk *walk, unsigned int depth, const stru
 
 	if (from_block->kind == PT_EMPTY || iova > walk->last || iova + span < walk->start)
 		return NULL;
-	uint64_t entry_addr = item->run.address + from_block->index * sizeof(uint64_t);
-	if (from_block->kind == PT_INVALID)
-		return report(walk, PT_FAULT_INVALID, level, item->run.address, entry_addr, iova,
-		              span);
-	struct pt_run run = *from_block;
-	run.perm &= item->run.perm;
-	run.attrs &= item->run.attrs | ~walk->geometry->format->attrs_and;
-	if (run.kind == PT_LEAF) {
-		/* From here on items count, not entries: an item may be made of several. */
-		run.count = (uint16_t)(from_block->count >> (run.size_lg2 - entry_lg2));
-		return add_leaves(walk, depth + 1, iova, &run);
-	}
-	return add_table(walk, depth + 1, iova, &run, item, entry_addr);
+	struct item below = {
+		.iova = iova,
+		.run = *from_block,
+		.fault = NO_FAULT,
+		.parent = item,
+		.entry_addr = item->run.address + from_block->index * sizeof(uint64_t),
+	};
+	struct pt_run *run = &below.run;
+	if (run->kind == PT_INVALID)
+		return add_fault(walk, depth + 1, &below, PT_FAULT_INVALID);
+	run->perm &= item->run.perm;
+	run->attrs &= item->run.attrs | ~walk->geometry->format->attrs_and;
+	if (run->kind == PT_TABLE)
+		return add_table(walk, depth + 1, &below);
+	/* From here on items count, not entries: an item may be made of several. */
+	run->count = (uint16_t)(from_block->count >> (run->size_lg2 - entry_lg2));
+	return add_item(walk, depth + 1, &below);
 }
 
 static enum pt_fault_kind fault_of_status(enum block_status status)
@@ -291,8 +315,7 @@ static struct error *visit_table(struct walk *walk, unsigned int depth, const st
 	const unsigned int entries = 1U << pt_table_lg2(walk->geometry, level);
 
 	if (request->status != BLOCK_OK)
-		return report(walk, fault_of_status(request->status), level, request->phys,
-		              item->entry_addr, item->iova, table_span(walk->geometry, level));
+		return add_fault(walk, depth + 1, item, fault_of_status(request->status));
 	if (!item->repeated) {
 		walk->statistics->tables++;
 		walk->statistics->table_bytes += request->len;
@@ -307,7 +330,7 @@ static struct error *visit_table(struct walk *walk, unsigned int depth, const st
 		.repeated = item->repeated,
 	};
 	table.run_count = walk->geometry->format->decode(walk->geometry, level, request->data, 0,
-	                                                 entries, walk->runs[depth]);
+							 entries, walk->runs[depth]);
 	struct error *err = NULL;
 	if (walk->visitor->table)
 		err = walk->visitor->table(walk->visitor->arg, &table);
@@ -325,10 +348,14 @@ static struct error *visit_frame(struct walk *walk, unsigned int depth)
 	for (size_t i = 0; i < frame->item_count && !err; i++) {
 		const struct item *item = &frame->items[i];
 
-		if (item->is_table)
+		if (!item->is_table) {
+			err = add_item(walk, depth + 1, item);
+			continue;
+		}
+		if (item->fault != NO_FAULT)
+			err = add_fault(walk, depth + 1, item, item->fault);
+		if (!err)
 			err = visit_table(walk, depth, item);
-		else
-			err = emit_leaves(walk, item->iova, &item->run);
 	}
 	if (!err && depth + 1 < walk->geometry->levels)
 		err = frame_flush(walk, depth + 1);
@@ -391,8 +418,8 @@ static void walk_deinit(struct walk *walk)
 }
 
 struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_t start,
-                      uint64_t last, const struct pt_visitor *visitor,
-                      const struct pt_control *control, struct pt_statistics *statistics)
+		      uint64_t last, const struct pt_visitor *visitor,
+		      const struct pt_control *control, struct pt_statistics *statistics)
 {
 	struct walk walk = {
 		.tree = tree,
@@ -402,12 +429,15 @@ struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_
 		.control = control,
 		.statistics = statistics,
 	};
-	const struct pt_run root = {
-		.address = tree->root,
-		.attrs = ~0U,
-		.kind = PT_TABLE,
-		.perm = PT_RWX,
-		.next_level = (uint8_t)(tree->geometry.levels - 1),
+	struct item root = {
+		.run = {
+			.address = tree->root,
+			.attrs = ~0U,
+			.kind = PT_TABLE,
+			.perm = PT_RWX,
+			.next_level = (uint8_t)(tree->geometry.levels - 1),
+		},
+		.fault = NO_FAULT,
 	};
 
 	*statistics = (struct pt_statistics){ 0 };
@@ -415,7 +445,7 @@ struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_
 		return NULL;
 	struct error *err = walk_init(&walk);
 	if (!err)
-		err = add_table(&walk, 0, 0, &root, NULL, 0);
+		err = add_table(&walk, 0, &root);
 	if (!err)
 		err = frame_flush(&walk, 0);
 	walk_deinit(&walk);
@@ -423,7 +453,7 @@ struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_
 }
 
 size_t pt_translate(const struct pt_tree *tree, struct memory *memory, uint64_t iova,
-                    struct pt_step *steps)
+		    struct pt_step *steps)
 {
 	const struct pt_geometry *geometry = &tree->geometry;
 	uint64_t address = 0;

@@ -50,7 +50,7 @@ struct pt_leaves {
 	uint64_t count; /* items, each of 1 << size_lg2 bytes */
 	uint32_t attrs;
 	uint8_t size_lg2; /* page size */
-	uint8_t perm;     /* effective: the AND over the levels */
+	uint8_t perm;	  /* effective: the AND over the levels */
 };
 
 /* What can be wrong with a table or an entry. */
@@ -58,7 +58,7 @@ enum pt_fault_kind {
 	PT_FAULT_MISSING,  /* table page not in the dump: unknown, not empty */
 	PT_FAULT_DAMAGED,  /* table page in the dump but unreadable: unknown */
 	PT_FAULT_OUTSIDE,  /* table address is not memory */
-	PT_FAULT_LOOP,     /* table is its own ancestor: not entered */
+	PT_FAULT_LOOP,	   /* table is its own ancestor: not entered */
 	PT_FAULT_REPEATED, /* table reached before: entered again */
 	PT_FAULT_SKIPPED,  /* the same, and not entered: PT_REPEAT_LIMIT */
 	PT_FAULT_INVALID,  /* entry with reserved bits or an illegal size */
@@ -68,9 +68,9 @@ enum pt_fault_kind {
 struct pt_fault {
 	enum pt_fault_kind kind;
 	unsigned int level;  /* of the table that cannot be had, or of the invalid entry */
-	uint64_t table;      /* physical address of that table */
+	uint64_t table;	     /* physical address of that table */
 	uint64_t entry_addr; /* physical address of the entry that leads there; 0 for a root */
-	uint64_t iova;       /* first input address concerned, as people see it */
+	uint64_t iova;	     /* first input address concerned, as people see it */
 	uint64_t length;     /* bytes of input concerned (0: the whole 64-bit space) */
 };
 
@@ -104,18 +104,18 @@ struct pt_control {
  * error that says so.
  */
 struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_t start,
-                      uint64_t last, const struct pt_visitor *visitor,
-                      const struct pt_control *control, struct pt_statistics *statistics);
+		      uint64_t last, const struct pt_visitor *visitor,
+		      const struct pt_control *control, struct pt_statistics *statistics);
 
 /* One step of a translation: the entry met at one level. */
 struct pt_step {
 	struct pt_run run;   /* decoded, of one entry */
-	uint64_t table;      /* physical address of the table */
+	uint64_t table;	     /* physical address of the table */
 	uint64_t entry_addr; /* physical address of the entry */
-	uint64_t entry;      /* raw value, when status is BLOCK_OK */
+	uint64_t entry;	     /* raw value, when status is BLOCK_OK */
 	unsigned int level;
 	unsigned int index;
-	unsigned int perm;        /* effective so far */
+	unsigned int perm;	  /* effective so far */
 	enum block_status status; /* whether the entry could be read */
 };
 
@@ -125,7 +125,7 @@ struct pt_step {
  * the translation stops. @iova must be an input of the tree (pt_address_to_table()).
  */
 size_t pt_translate(const struct pt_tree *tree, struct memory *memory, uint64_t iova,
-                    struct pt_step *steps);
+		    struct pt_step *steps);
 
 /* pt_lookup() - the output address of @iova; false when it is not mapped or not known. */
 bool pt_lookup(const struct pt_tree *tree, struct memory *memory, uint64_t iova, uint64_t *ret);

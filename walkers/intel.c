@@ -29,12 +29,12 @@ enum field {
 	UNIT_ROOT_ENTRY,
 	UNIT_IOMMU_DEVICE,
 	DOMAIN_COMMON,
-	DOMAIN_PGD,       /* up to 6.18 */
-	DOMAIN_AGAW,      /* up to 6.18 */
-	DOMAIN_FLAGS,     /* up to 6.5: bit 1 says first level */
+	DOMAIN_PGD,	  /* up to 6.18 */
+	DOMAIN_AGAW,	  /* up to 6.18 */
+	DOMAIN_FLAGS,	  /* up to 6.5: bit 1 says first level */
 	DOMAIN_USE_FIRST, /* 6.6 to 6.18 */
-	DOMAIN_DIRTY,     /* since 6.7 */
-	DOMAIN_SS_TOP,    /* since 6.19: generic_pt */
+	DOMAIN_DIRTY,	  /* since 6.7 */
+	DOMAIN_SS_TOP,	  /* since 6.19: generic_pt */
 	DOMAIN_FS_TOP,
 	COMMON_OPS,
 	INFO_SEGMENT,
@@ -69,7 +69,7 @@ static const struct type_query fields[FIELDS] = {
 
 enum {
 	PAGE_BYTES = 4096,
-	TABLES = 512,                /* context tables of one unit, at most (scalable mode) */
+	TABLES = 512,		     /* context tables of one unit, at most (scalable mode) */
 	PASID_DIRECTORY_MAX = 16384, /* entries: PDTS is 3 bits */
 	PASID_TABLE_ENTRIES = 64,
 };
@@ -102,7 +102,7 @@ static unsigned int context_number(const struct scan *scan, uint16_t rid)
 }
 
 static struct space_step *add_step(struct space *space, const char *level, uint64_t table,
-                                   unsigned int index, const uint64_t *words, unsigned int count)
+				   unsigned int index, const uint64_t *words, unsigned int count)
 {
 	struct space_step *step = &space->steps[space->step_count++];
 
@@ -126,6 +126,21 @@ set_mode(struct space *space, enum space_mode mode, const char *format, ...)
 	va_end(args);
 }
 
+/* First stage: FSPM 0 is 4 levels, 1 is 5 (9.6). A and D are always kept (3.6.2). */
+static bool set_first_stage(struct space *space, unsigned int levels, uint64_t root)
+{
+	const struct pt_parameters parameters = { .levels = (uint8_t)levels };
+	struct error *err = pt_geometry_init(&pt_format_vtd_fs, &parameters, &space->tree.geometry);
+
+	if (err) {
+		set_mode(space, SPACE_UNKNOWN, "%.120s", err->message);
+		error_free(err);
+		return false;
+	}
+	space->tree.root = root;
+	return true;
+}
+
 /* AW: 1 is 39 bits and 3 levels, 2 is 48 and 4, 3 is 57 and 5 (9.3, 9.6). */
 static bool set_tree(struct space *space, unsigned int aw, uint64_t root, bool dirty)
 {
@@ -147,7 +162,7 @@ static bool set_tree(struct space *space, unsigned int aw, uint64_t root, bool d
 static void read_legacy_context(struct space *space, struct space_step *step)
 {
 	static const char *const types[] = { "second-stage", "second-stage, device-TLB",
-		                             "pass-through", "reserved" };
+					     "pass-through", "reserved" };
 	const uint64_t lo = step->words[0];
 	const uint64_t hi = step->words[1];
 	const unsigned int type = (unsigned int)pt_field(lo, 3, 2);
@@ -160,8 +175,8 @@ static void read_legacy_context(struct space *space, struct space_step *step)
 	}
 	space->domain_id = (int64_t)pt_field(hi, 23, 8);
 	snprintf(step->meaning, sizeof(step->meaning),
-	         "P=1 FPD=%d TT=%u (%s) AW=%u DID=%" PRId64 " -> 0x%" PRIx64, !!(lo & 2), type,
-	         types[type], aw, space->domain_id, lo & pt_bits(51, 12));
+		 "P=1 FPD=%d TT=%u (%s) AW=%u DID=%" PRId64 " -> 0x%" PRIx64, !!(lo & 2), type,
+		 types[type], aw, space->domain_id, lo & pt_bits(51, 12));
 	if (!set_tree(space, aw, lo & pt_bits(51, 12), false))
 		return;
 	if (type == 2)
@@ -175,9 +190,9 @@ static void read_legacy_context(struct space *space, struct space_step *step)
 /* Scalable mode: a PASID table entry says all (9.6). */
 static void read_pasid_entry(struct space *space, struct space_step *step)
 {
-	static const char *const types[] = { "reserved", "first-stage",  "second-stage",
-		                             "nested",   "pass-through", "reserved",
-		                             "reserved", "reserved" };
+	static const char *const types[] = { "reserved", "first-stage",	 "second-stage",
+					     "nested",	 "pass-through", "reserved",
+					     "reserved", "reserved" };
 	const uint64_t *word = step->words;
 	const unsigned int type = (unsigned int)pt_field(word[0], 8, 6);
 	const unsigned int aw = (unsigned int)pt_field(word[0], 4, 2);
@@ -190,11 +205,11 @@ static void read_pasid_entry(struct space *space, struct space_step *step)
 	}
 	space->domain_id = (int64_t)pt_field(word[1], 15, 0);
 	snprintf(step->meaning, sizeof(step->meaning),
-	         "P=1 FPD=%d PGTT=%u (%s) AW=%u SSADE=%d DID=%" PRId64 " SSPTPTR=0x%" PRIx64
-	         " FSPM=%u FSPTPTR=0x%" PRIx64,
-	         !!(word[0] & 2), type, types[type], aw, dirty, space->domain_id,
-	         word[0] & pt_bits(51, 12), (unsigned int)pt_field(word[2], 3, 2),
-	         word[2] & pt_bits(51, 12));
+		 "P=1 FPD=%d PGTT=%u (%s) AW=%u SSADE=%d DID=%" PRId64 " SSPTPTR=0x%" PRIx64
+		 " FSPM=%u FSPTPTR=0x%" PRIx64,
+		 !!(word[0] & 2), type, types[type], aw, dirty, space->domain_id,
+		 word[0] & pt_bits(51, 12), (unsigned int)pt_field(word[2], 3, 2),
+		 word[2] & pt_bits(51, 12));
 	switch (type) {
 	case 2:
 		if (set_tree(space, aw, word[0] & pt_bits(51, 12), dirty))
@@ -205,17 +220,21 @@ static void read_pasid_entry(struct space *space, struct space_step *step)
 			set_mode(space, SPACE_PASSTHROUGH, "PASID entry says pass-through");
 		break;
 	case 1:
+		if (set_first_stage(space, pt_field(word[2], 3, 2) == 1 ? 5 : 4,
+				    word[2] & pt_bits(51, 12)))
+			space->mode = SPACE_TABLE;
+		break;
 	case 3:
-		set_mode(space, SPACE_UNKNOWN, "%s tables are not decoded yet", types[type]);
+		set_mode(space, SPACE_UNKNOWN, "nested tables are not decoded yet");
 		break;
 	default:
 		set_mode(space, SPACE_UNKNOWN, "PASID entry's translation type %u is reserved",
-		         type);
+			 type);
 	}
 }
 
 static struct error *new_space(const struct scan *scan, const struct device *device,
-                               const char *kind, struct space **ret)
+			       const char *kind, struct space **ret)
 {
 	struct error *err = inventory_add_space(scan->inventory, ret);
 
@@ -231,9 +250,9 @@ static struct error *new_space(const struct scan *scan, const struct device *dev
 
 /* The PASID table entries of one 4 KiB table, from PASID @first on. */
 static struct error *read_pasid_table(const struct scan *scan, const struct device *device,
-                                      const struct space *context, uint64_t table,
-                                      uint64_t directory, const uint64_t *directory_entry,
-                                      uint32_t rid_pasid, uint32_t first)
+				      const struct space *context, uint64_t table,
+				      uint64_t directory, const uint64_t *directory_entry,
+				      uint32_t rid_pasid, uint32_t first)
 {
 	uint64_t entries[PASID_TABLE_ENTRIES][8];
 	enum block_status status = memory_read(scan->memory, table, entries, sizeof(entries));
@@ -249,7 +268,7 @@ static struct error *read_pasid_table(const struct scan *scan, const struct devi
 			return err;
 		if (!own)
 			snprintf(space->name, sizeof(space->name), "%.40s pasid=%u", device->name,
-			         first + i);
+				 first + i);
 		space->has_pasid = true;
 		space->pasid = first + i;
 		memcpy(space->steps, context->steps, sizeof(space->steps));
@@ -257,10 +276,10 @@ static struct error *read_pasid_table(const struct scan *scan, const struct devi
 		struct space_step *step =
 			add_step(space, "pasid-dir", directory, first / 64, directory_entry, 1);
 		snprintf(step->meaning, sizeof(step->meaning), "P=%d FPD=%d -> 0x%" PRIx64,
-		         (int)(*directory_entry & 1), !!(*directory_entry & 2), table);
+			 (int)(*directory_entry & 1), !!(*directory_entry & 2), table);
 		if (status != BLOCK_OK) {
 			set_mode(space, SPACE_UNKNOWN, "PASID table at 0x%" PRIx64 " is %s", table,
-			         block_status_text(status));
+				 block_status_text(status));
 			continue;
 		}
 		step = add_step(space, "pasid", table, i, entries[i], 8);
@@ -271,7 +290,7 @@ static struct error *read_pasid_table(const struct scan *scan, const struct devi
 
 /* All PASIDs of a device, by its scalable-mode context entry (9.4, 9.5). */
 static struct error *read_pasids(const struct scan *scan, const struct device *device,
-                                 const struct space *context)
+				 const struct space *context)
 {
 	const uint64_t *word = context->steps[context->step_count - 1].words;
 	const uint64_t directory = word[0] & pt_bits(51, 12);
@@ -290,7 +309,7 @@ static struct error *read_pasids(const struct scan *scan, const struct device *d
 			continue;
 		own_found |= i == rid_pasid / PASID_TABLE_ENTRIES;
 		err = read_pasid_table(scan, device, context, entries[i] & pt_bits(51, 12),
-		                       directory, &entries[i], rid_pasid, i * PASID_TABLE_ENTRIES);
+				       directory, &entries[i], rid_pasid, i * PASID_TABLE_ENTRIES);
 	}
 	free(entries);
 	if (err || own_found)
@@ -305,7 +324,7 @@ static struct error *read_pasids(const struct scan *scan, const struct device *d
 		set_mode(space, SPACE_BLOCKED, "PASID directory entry not present");
 	else
 		set_mode(space, SPACE_UNKNOWN, "PASID directory at 0x%" PRIx64 " is %s", directory,
-		         block_status_text(status));
+			 block_status_text(status));
 	return NULL;
 }
 
@@ -314,10 +333,10 @@ static void describe_scalable_context(struct space_step *step)
 	const uint64_t *word = step->words;
 
 	snprintf(step->meaning, sizeof(step->meaning),
-	         "P=%d FPD=%d DTE=%d PASIDE=%d PRE=%d PDTS=%u RID_PASID=%u -> 0x%" PRIx64,
-	         (int)(word[0] & 1), !!(word[0] & 2), !!(word[0] & 4), !!(word[0] & 8),
-	         !!(word[0] & 16), (unsigned int)pt_field(word[0], 11, 9),
-	         (unsigned int)pt_field(word[1], 19, 0), word[0] & pt_bits(51, 12));
+		 "P=%d FPD=%d DTE=%d PASIDE=%d PRE=%d PDTS=%u RID_PASID=%u -> 0x%" PRIx64,
+		 (int)(word[0] & 1), !!(word[0] & 2), !!(word[0] & 4), !!(word[0] & 8),
+		 !!(word[0] & 16), (unsigned int)pt_field(word[0], 11, 9),
+		 (unsigned int)pt_field(word[1], 19, 0), word[0] & pt_bits(51, 12));
 }
 
 /* The hardware's entries for one requester; @device is its name and owner. */
@@ -332,18 +351,18 @@ static struct error *read_requester(const struct scan *scan, const struct device
 	struct space context = { .kind = "device" };
 
 	struct space_step *step = add_step(&context, "root", scan->unit->root, rid >> 8,
-	                                   &scan->root[(rid >> 8) * 2U], 2);
+					   &scan->root[(size_t)(rid >> 8) * 2], 2);
 	snprintf(step->meaning, sizeof(step->meaning), "P=%d%s -> 0x%" PRIx64, (int)(root_word & 1),
-	         !scan->scalable ? ""
-	         : rid & 0x80    ? " upper half"
-	                         : " lower half",
-	         root_word & pt_bits(51, 12));
+		 !scan->scalable ? ""
+		 : rid & 0x80	 ? " upper half"
+				 : " lower half",
+		 root_word & pt_bits(51, 12));
 	const struct block_request *request = &scan->requests[number];
 	if (!(root_word & 1)) {
 		set_mode(&context, SPACE_BLOCKED, "root entry not present");
 	} else if (request->status != BLOCK_OK) {
 		set_mode(&context, SPACE_UNKNOWN, "context table at 0x%" PRIx64 " is %s",
-		         request->phys, block_status_text(request->status));
+			 request->phys, block_status_text(request->status));
 	} else {
 		uint64_t entry[4];
 
@@ -387,7 +406,7 @@ static bool context_present(const struct scan *scan, uint16_t rid)
 
 /* A requester that has a context entry but no struct device of its own. */
 static struct error *add_requester(const struct scan *scan, uint16_t rid,
-                                   const struct device *original, struct device **ret)
+				   const struct device *original, struct device **ret)
 {
 	struct error *err = inventory_add_device(scan->inventory, ret);
 
@@ -427,7 +446,7 @@ static struct error *read_requesters(const struct scan *scan)
 		if (!context_present(scan, (uint16_t)rid))
 			continue;
 		struct device *device = inventory_find_rid(scan->inventory, scan->unit->segment,
-		                                           (uint16_t)rid, &alias);
+							   (uint16_t)rid, &alias);
 		if (device && !alias && device->unit == scan->unit)
 			continue;
 		err = add_requester(scan, (uint16_t)rid, alias ? device : NULL, &device);
@@ -444,9 +463,9 @@ static struct error *read_tables(struct scan *scan)
 
 	if (status != BLOCK_OK)
 		return inventory_warn(scan->inventory,
-		                      error_new("root table at 0x%" PRIx64 " is %s",
-		                                scan->unit->root, block_status_text(status)),
-		                      scan->unit->name);
+				      error_new("root table at 0x%" PRIx64 " is %s",
+						scan->unit->root, block_status_text(status)),
+				      scan->unit->name);
 	scan->contexts = malloc(sizeof(*scan->contexts) * TABLES);
 	scan->requests = calloc(TABLES, sizeof(*scan->requests));
 	struct block_request *present = calloc(TABLES, sizeof(*present));
@@ -552,7 +571,7 @@ static struct error *read_unit(struct scan *scan, uint64_t iommu, uint64_t segme
 	unit->segment = (uint32_t)segment;
 	unit->address = iommu + scan->members[UNIT_IOMMU_DEVICE].offset;
 	err = kernel_string(scan->kernel, iommu + scan->members[UNIT_NAME].offset, unit->name,
-	                    scan->members[UNIT_NAME].size);
+			    scan->members[UNIT_NAME].size);
 	if (!err)
 		err = get(scan, iommu, UNIT_ECAP, &ecap);
 	if (!err)
@@ -567,9 +586,9 @@ static struct error *read_unit(struct scan *scan, uint64_t iommu, uint64_t segme
 	scan->scalable = sm && (ecap >> ECAP_SMTS & 1);
 	unit->translating = gcmd >> GCMD_TE & 1;
 	snprintf(unit->mode, sizeof(unit->mode), "%s",
-	         !unit->translating ? "off"
-	         : scan->scalable   ? "scalable"
-	                            : "legacy");
+		 !unit->translating ? "off"
+		 : scan->scalable   ? "scalable"
+				    : "legacy");
 	err = claim_devices(scan, unit);
 	if (err)
 		return err;
@@ -605,7 +624,7 @@ static struct error *read_units(struct scan *scan, uint64_t head)
 
 /* Whether a domain has a first-stage table: three ways to say it, by age. */
 static struct error *is_first_stage(const struct scan *scan, uint64_t domain, uint64_t common,
-                                    bool *ret)
+				    bool *ret)
 {
 	enum { FLAG_USE_FIRST_LEVEL = 1 << 1 };
 	uint64_t value = 0;
@@ -626,15 +645,15 @@ static struct error *is_first_stage(const struct scan *scan, uint64_t domain, ui
 	return err;
 }
 
-static struct error *read_root(const struct scan *scan, uint64_t domain, uint64_t *root,
-                               unsigned int *levels)
+static struct error *read_root(const struct scan *scan, uint64_t domain, bool first_stage,
+			       uint64_t *root, unsigned int *levels)
 {
 	enum { TOP_LEVEL_MASK = 7 }; /* generic_pt/common.h: level in the low bits of the top */
 	uint64_t value = 0;
 	struct error *err = NULL;
 
 	if (scan->members[DOMAIN_SS_TOP].present) {
-		err = get(scan, domain, DOMAIN_SS_TOP, root);
+		err = get(scan, domain, first_stage ? DOMAIN_FS_TOP : DOMAIN_SS_TOP, root);
 		*levels = (unsigned int)(*root & TOP_LEVEL_MASK) + 1;
 		*root &= ~(uint64_t)TOP_LEVEL_MASK;
 		return err;
@@ -658,20 +677,19 @@ static struct error *read_domain(const struct scan *scan, struct space *space)
 	struct error *err = is_first_stage(scan, domain, space->domain, &first_stage);
 
 	if (!err)
-		err = read_root(scan, domain, &root, &levels);
+		err = read_root(scan, domain, first_stage, &root, &levels);
 	if (!err && scan->members[DOMAIN_DIRTY].present)
 		err = get(scan, domain, DOMAIN_DIRTY, &dirty);
 	if (err)
 		return err;
-	if (first_stage) {
-		set_mode(space, SPACE_UNKNOWN, "first-stage tables are not decoded yet");
-	} else if (root == 0) {
+	if (root == 0) {
 		set_mode(space, SPACE_BLOCKED, "domain has no table");
-	} else if (set_tree(space, levels - 2, 0, dirty)) {
+	} else if (first_stage ? set_first_stage(space, levels, 0)
+			       : set_tree(space, levels - 2, 0, dirty)) {
 		space->mode = SPACE_TABLE;
 		if (!kernel_to_phys(scan->kernel, root, &space->tree.root))
 			set_mode(space, SPACE_UNKNOWN, "table at 0x%" PRIx64 " is not mapped",
-			         root);
+				 root);
 	}
 	return NULL;
 }

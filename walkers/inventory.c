@@ -48,13 +48,13 @@ static struct error *add_object(void ***array, size_t *count, size_t size, void 
 struct error *inventory_add_unit(struct inventory *inventory, struct unit **ret)
 {
 	return add_object((void ***)&inventory->units, &inventory->unit_count, sizeof(**ret),
-	                  (void **)ret);
+			  (void **)ret);
 }
 
 struct error *inventory_add_device(struct inventory *inventory, struct device **ret)
 {
 	struct error *err = add_object((void ***)&inventory->devices, &inventory->device_count,
-	                               sizeof(**ret), (void **)ret);
+				       sizeof(**ret), (void **)ret);
 
 	if (!err)
 		(*ret)->group = -1;
@@ -64,7 +64,7 @@ struct error *inventory_add_device(struct inventory *inventory, struct device **
 struct error *inventory_add_space(struct inventory *inventory, struct space **ret)
 {
 	struct error *err = add_object((void ***)&inventory->spaces, &inventory->space_count,
-	                               sizeof(**ret), (void **)ret);
+				       sizeof(**ret), (void **)ret);
 
 	if (!err)
 		(*ret)->domain_id = -1;
@@ -94,7 +94,7 @@ struct error *inventory_warn(struct inventory *inventory, struct error *err, con
 }
 
 struct device *inventory_find_rid(const struct inventory *inventory, uint32_t segment, uint16_t rid,
-                                  bool *alias)
+				  bool *alias)
 {
 	struct device *found = NULL;
 

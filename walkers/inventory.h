@@ -22,10 +22,10 @@ enum space_view { VIEW_HW, VIEW_SW };
 
 /* How a space translates. */
 enum space_mode {
-	SPACE_TABLE,       /* by a page table: tree is valid */
+	SPACE_TABLE,	   /* by a page table: tree is valid */
 	SPACE_PASSTHROUGH, /* every address is its own translation */
-	SPACE_BLOCKED,     /* nothing is translated */
-	SPACE_UNKNOWN,     /* could not be read; `reason` says why */
+	SPACE_BLOCKED,	   /* nothing is translated */
+	SPACE_UNKNOWN,	   /* could not be read; `reason` says why */
 };
 
 enum { NAME_BYTES = 64, STEP_WORDS = 8 };
@@ -33,7 +33,7 @@ enum { NAME_BYTES = 64, STEP_WORDS = 8 };
 /* One entry met on the way to a space's root: root entry, context entry, ... */
 struct space_step {
 	const char *level; /* "root", "context", "pasid-dir", "pasid": the `level` column */
-	uint64_t table;    /* physical address of the structure that holds the entry */
+	uint64_t table;	   /* physical address of the structure that holds the entry */
 	uint64_t entry_addr;
 	uint64_t words[STEP_WORDS];
 	unsigned int word_count;
@@ -44,18 +44,18 @@ struct space_step {
 enum { SPACE_STEPS_MAX = 4 };
 
 struct unit {
-	char name[NAME_BYTES];   /* "dmar0" */
+	char name[NAME_BYTES];	 /* "dmar0" */
 	char driver[NAME_BYTES]; /* "intel-iommu" */
-	char mode[NAME_BYTES];   /* "legacy", "scalable"; "off" when it does not translate */
-	uint64_t root;           /* physical address of its top hardware structure */
-	uint64_t address;        /* kernel virtual address of its struct iommu_device */
+	char mode[NAME_BYTES];	 /* "legacy", "scalable"; "off" when it does not translate */
+	uint64_t root;		 /* physical address of its top hardware structure */
+	uint64_t address;	 /* kernel virtual address of its struct iommu_device */
 	uint32_t segment;
 	bool translating;
 };
 
 /* A device known to the kernel, or a requester that only hardware tables know. */
 struct device {
-	char name[NAME_BYTES];   /* 0000:00:04.0, or the kernel's name of a non-PCI device */
+	char name[NAME_BYTES];	 /* 0000:00:04.0, or the kernel's name of a non-PCI device */
 	char driver[NAME_BYTES]; /* bound driver; "" */
 	uint32_t segment;
 	uint16_t rid; /* bus << 8 | devfn, by which people know it */
@@ -64,16 +64,16 @@ struct device {
 	uint16_t dma_rid;
 	bool has_dma_rid; /* a non-PCI device may have one, too */
 	bool is_pci;
-	int group;                 /* number; -1 when it has none */
-	uint64_t address;          /* struct device; 0 when only hardware tables know it */
-	uint64_t pci_address;      /* struct pci_dev; 0 */
-	uint64_t iommu_data;       /* dev_iommu.priv: the driver's own structure; 0 */
-	uint64_t domain;           /* iommu_group.domain: struct iommu_domain; 0 */
+	int group;		   /* number; -1 when it has none */
+	uint64_t address;	   /* struct device; 0 when only hardware tables know it */
+	uint64_t pci_address;	   /* struct pci_dev; 0 */
+	uint64_t iommu_data;	   /* dev_iommu.priv: the driver's own structure; 0 */
+	uint64_t domain;	   /* iommu_group.domain: struct iommu_domain; 0 */
 	uint64_t default_domain;   /* iommu_group.default_domain, kept while a user owns it; 0 */
-	uint64_t iommu_device;     /* dev_iommu.iommu_dev: its unit's struct iommu_device; 0 */
+	uint64_t iommu_device;	   /* dev_iommu.iommu_dev: its unit's struct iommu_device; 0 */
 	const struct unit *unit;   /* NULL when no IOMMU is in charge */
 	char alias_of[NAME_BYTES]; /* requester that stands for another device; "" */
-	uint16_t *alias_rids;      /* further requester IDs that this device's DMA may carry */
+	uint16_t *alias_rids;	   /* further requester IDs that this device's DMA may carry */
 	size_t alias_count;
 	bool owned_by_user; /* DMA ownership: VFIO or iommufd */
 	bool ats_capable, ats_enabled;
@@ -89,7 +89,7 @@ struct space {
 	struct pt_tree tree; /* of SPACE_TABLE; geometry also of SPACE_PASSTHROUGH's width */
 	uint64_t domain;     /* struct iommu_domain, when known; 0 */
 	uint64_t object;     /* the driver's structure around it, when known; 0 */
-	uint32_t pasid;      /* of kind "pasid" */
+	uint32_t pasid;	     /* of kind "pasid" */
 	bool has_pasid;
 	int64_t domain_id; /* DID in hardware; -1 */
 	const struct unit *unit;
@@ -142,7 +142,7 @@ struct error *inventory_warn(struct inventory *inventory, struct error *err, con
 /* The device whose DMA carries this requester ID, an alias included (*alias says so); NULL if none.
  */
 struct device *inventory_find_rid(const struct inventory *inventory, uint32_t segment, uint16_t rid,
-                                  bool *alias);
+				  bool *alias);
 
 /* device_name() - 0000:00:04.0 of a PCI requester ID. */
 void device_pci_name(uint32_t segment, uint16_t rid, char *name, size_t size);
