@@ -28,14 +28,14 @@ CFLAGS_ALL   := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(OPT) $(WARN
                 -I. $(DWARF_CFLAGS) $(CFLAGS)
 LIBS         := -lkdumpfile -ldwarf -lelf
 
+CRASH_INCLUDE ?= /usr/include/crash
 # crash's header is not ours: its warnings do not count.
 CRASH_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(OPT) -Wall -Wextra \
                 -Wno-strict-prototypes -I. -isystem $(CRASH_INCLUDE)
-CRASH_INCLUDE ?= /usr/include/crash
 
 LIB_SOURCES  := $(sort $(wildcard formats/*.c target/*.c walkers/*.c reports/*.c))
+EXTENSION_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard extension/*.c)))
 TEST_SOURCES := $(sort $(wildcard tests/*.c))
-HEADERS      := $(wildcard */*.h)
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY      := $(BUILD)/libiommupt.a
@@ -61,7 +61,7 @@ $(BUILD)/extension/crash.o: extension/crash.c
 	$(SAY) CC $<
 	$(Q)$(CC) $(CRASH_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/iommupt.so: $(BUILD)/extension/crash.o $(LIBRARY)
+$(BUILD)/iommupt.so: $(EXTENSION_OBJECTS) $(LIBRARY)
 	$(SAY) LD $@
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -shared -Wl,-Bsymbolic -Wl,--exclude-libs,ALL $^ $(LIBS) -o $@
 

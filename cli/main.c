@@ -28,7 +28,7 @@ static struct error *open_kernel(struct session *self, struct kernel **ret)
 	const struct options *options = &self->options;
 	struct memory *memory = NULL;
 	struct error *err = options->core ? memory_open(options->core, false, &memory)
-	                                  : need_core();
+					  : need_core();
 
 	return err ? err : kernel_open(memory, options->symbols, options->symbol_count, ret);
 }

@@ -39,6 +39,8 @@ pt_decode_runs(const struct pt_geometry *geometry, unsigned int level, const uin
 	       pt_decode_entry *decode_entry, struct pt_run *runs)
 {
 	const uint64_t stride = 1ULL << pt_entry_lg2(geometry, level);
+	/* What is stripped is no part of the address: a carry into it is no next page. */
+	const uint64_t same = ~(address_mask & ~geometry->strip);
 	size_t n = 0;
 
 	for (unsigned int i = 0; i < count;) {
@@ -53,7 +55,7 @@ pt_decode_runs(const struct pt_geometry *geometry, unsigned int level, const uin
 				i++, run->count++;
 		} else if (run->kind == PT_LEAF) {
 			while (i < count && entries[i] == entry + stride &&
-			       ((entries[i] ^ entry) & ~address_mask) == 0) {
+			       ((entries[i] ^ entry) & same) == 0) {
 				entry = entries[i++];
 				run->count++;
 			}

@@ -22,8 +22,8 @@ static size_t decode(const struct pt_geometry *geometry, unsigned int level,
 		     const uint64_t *entries, unsigned int index, unsigned int count,
 		     struct pt_run *runs)
 {
-	return pt_decode_runs(geometry, level, entries, index, count,
-			      pt_bits(51, 12) & ~geometry->strip, x86_decode_entry, runs);
+	return pt_decode_runs(geometry, level, entries, index, count, pt_bits(51, 12),
+			      x86_decode_entry, runs);
 }
 
 static void describe(const struct pt_geometry *geometry, unsigned int level, uint64_t entry,

@@ -77,6 +77,10 @@ static struct error *set_number(struct pt_parameters *parameters, const char *ke
 		bool negative = value[0] == '-';
 
 		err = number_key(key, value + negative, 3, &number);
+		if (err) {
+			error_free(err);
+			err = error_new("root: %s=%s is not a number from -3 to 3", key, value);
+		}
 		parameters->start_level = (int8_t)(negative ? -(int)number : (int)number);
 		parameters->has_start_level = true;
 	} else {

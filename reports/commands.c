@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "reports/output.h"
 #include "reports/version.h"
@@ -216,6 +217,18 @@ static struct error *run_with_output(struct session *session, const struct comma
 	return output_close(&output, err);
 }
 
+/*
+ * In crash a reader of our output (`| head`, a pager) that has had enough is no error; outside,
+ * SIGPIPE ends us. Writing to a pipe fails for no other reason.
+ */
+static bool reader_has_gone(const struct session *session)
+{
+	struct stat status;
+
+	return session->in_crash && ferror(session->out) &&
+	       fstat(fileno(session->out), &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
 int iommupt_run(struct session *session, int argc, char **argv)
 {
 	struct command_line line = { 0 };
@@ -231,7 +244,8 @@ int iommupt_run(struct session *session, int argc, char **argv)
 	else if (!err)
 		err = run_with_output(session, &line, &status);
 	if (err) {
-		session_message(session, "%s", err->message);
+		if (!reader_has_gone(session))
+			session_message(session, "%s", err->message);
 		error_free(err);
 		status = EXIT_FAILED;
 	}

@@ -89,6 +89,10 @@ void memory_close(struct memory *memory)
 {
 	if (!memory)
 		return;
+	if (memory->borrowed) {
+		memory->ops->destroy(memory);
+		return;
+	}
 	free(memory->path);
 	free(memory->format);
 	free(memory->defect);
@@ -103,6 +107,11 @@ enum block_status memory_read(struct memory *memory, uint64_t phys, void *data, 
 
 	memory->ops->read(memory, &request, 1);
 	return request.status;
+}
+
+bool memory_next_ram(struct memory *memory, uint64_t from, uint64_t *start, uint64_t *end)
+{
+	return memory->ops->next_ram && memory->ops->next_ram(memory, from, start, end);
 }
 
 const char *block_status_text(enum block_status status)

@@ -45,6 +45,12 @@ struct memory_ops {
 	void (*read)(struct memory *memory, struct block_request *requests, size_t count);
 	/* BLOCK_OK or BLOCK_MISSING when @phys is memory, else BLOCK_OUTSIDE. */
 	enum block_status (*probe)(struct memory *memory, uint64_t phys);
+	/*
+	 * The first extent of memory that ends behind @from: [*start, *end). False when there is
+	 * none, or when the file does not say what is memory.
+	 */
+	bool (*next_ram)(struct memory *memory, uint64_t from, uint64_t *start,
+			 uint64_t *end); /* may be NULL: not known */
 	void (*destroy)(struct memory *memory);
 };
 
@@ -60,6 +66,7 @@ struct memory {
 	char *vmcoreinfo;      /* text of the VMCOREINFO note, NUL-terminated; NULL when none */
 	struct memory_note *notes;
 	size_t note_count;
+	bool borrowed; /* the strings and notes belong to another memory */
 };
 
 /*
@@ -71,6 +78,9 @@ void memory_close(struct memory *memory);
 
 /* memory_read() - one block; BLOCK_OK or the reason why not. */
 enum block_status memory_read(struct memory *memory, uint64_t phys, void *data, uint32_t len);
+
+/* memory_next_ram() - see struct memory_ops. */
+bool memory_next_ram(struct memory *memory, uint64_t from, uint64_t *start, uint64_t *end);
 
 /* block_status_text() - "not in the dump", ...: for messages. */
 const char *block_status_text(enum block_status status);

@@ -91,6 +91,21 @@ static void kdumpfile_read(struct memory *memory, struct block_request *requests
 	}
 }
 
+static bool kdumpfile_next_ram(struct memory *memory, uint64_t from, uint64_t *start, uint64_t *end)
+{
+	struct memory_kdumpfile *self = to_kdumpfile(memory);
+	kdump_addr_t first = from >> self->page_shift;
+
+	if (!self->in_memory || kdump_bmp_find_set(self->in_memory, &first) != KDUMP_OK)
+		return false;
+	kdump_addr_t beyond = first;
+	if (kdump_bmp_find_clear(self->in_memory, &beyond) != KDUMP_OK || beyond <= first)
+		return false;
+	*start = first << self->page_shift;
+	*end = beyond << self->page_shift;
+	return true;
+}
+
 static void kdumpfile_destroy(struct memory *memory)
 {
 	struct memory_kdumpfile *self = to_kdumpfile(memory);
@@ -110,6 +125,7 @@ static const struct memory_ops kdumpfile_ops = {
 	.name = "libkdumpfile",
 	.read = kdumpfile_read,
 	.probe = kdumpfile_probe,
+	.next_ram = kdumpfile_next_ram,
 	.destroy = kdumpfile_destroy,
 };
 

@@ -50,6 +50,15 @@ static void raw_read(struct memory *memory, struct block_request *requests, size
 			read_block(self, requests[i].phys, requests[i].data, requests[i].len);
 }
 
+static bool raw_next_ram(struct memory *memory, uint64_t from, uint64_t *start, uint64_t *end)
+{
+	const struct memory_raw *self = (struct memory_raw *)memory;
+
+	*start = 0;
+	*end = self->size;
+	return from < self->size;
+}
+
 static void raw_destroy(struct memory *memory)
 {
 	struct memory_raw *self = (struct memory_raw *)memory;
@@ -62,6 +71,7 @@ static const struct memory_ops raw_ops = {
 	.name = "raw",
 	.read = raw_read,
 	.probe = raw_probe,
+	.next_ram = raw_next_ram,
 	.destroy = raw_destroy,
 };
 

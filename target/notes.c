@@ -160,19 +160,34 @@ static struct error *note_defect(struct memory *memory, int fd, uint64_t expecte
 	return NULL;
 }
 
+/* libkdumpfile 0.5.1 gives VMCOREINFO only to a caller that has told it the OS. */
+static struct error *find_vmcoreinfo(struct memory *memory)
+{
+	for (size_t i = 0; i < memory->note_count && !memory->vmcoreinfo; i++) {
+		const struct memory_note *note = &memory->notes[i];
+
+		if (strcmp(note->name, "VMCOREINFO") != 0)
+			continue;
+		memory->vmcoreinfo = strndup((const char *)note->desc, note->len);
+		if (!memory->vmcoreinfo)
+			return error_no_memory();
+	}
+	return NULL;
+}
+
 struct error *notes_load(struct memory *memory, int fd)
 {
 	struct extent extent = { 0 };
 	uint64_t file_end = 0;
+	struct error *err = NULL;
 
-	if (elf_extent(fd, &extent, &file_end)) {
-		struct error *err = note_defect(memory, fd, file_end);
-
-		return err ? err : load_extent(memory, fd, &extent);
-	}
-	if (kdump_extent(fd, memory, &extent))
-		return load_extent(memory, fd, &extent);
-	return NULL;
+	if (elf_extent(fd, &extent, &file_end))
+		err = note_defect(memory, fd, file_end);
+	else if (!kdump_extent(fd, memory, &extent))
+		return NULL;
+	if (!err)
+		err = load_extent(memory, fd, &extent);
+	return err ? err : find_vmcoreinfo(memory);
 }
 
 /*

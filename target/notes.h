@@ -15,8 +15,8 @@ struct memory;
 
 /*
  * notes_load() - fill in memory->notes from the file @fd; a file with none, or whose notes
- * are damaged, has note_count 0 or fewer notes. Also sets memory->arch where it is unknown and
- * the header tells it, and memory->defect when an ELF file is
+ * are damaged, has note_count 0 or fewer notes. Also sets memory->vmcoreinfo and memory->arch
+ * where they are unknown and the file tells them, and memory->defect when an ELF file is
  * shorter than its headers say. Only a failed allocation is an error.
  */
 struct error *notes_load(struct memory *memory, int fd);

@@ -17,6 +17,7 @@ struct page_set {
 	struct chunk **slots; /* open addressing; size is a power of two */
 	size_t size;
 	size_t used;
+	uint64_t count;
 	struct chunk *last; /* the one met last: neighbours come together */
 };
 
@@ -105,6 +106,63 @@ struct error *page_set_add(struct page_set *set, uint64_t phys, bool *added)
 	uint64_t *word = &set->last->bits[page / 64];
 	const uint64_t bit = 1ULL << (page % 64);
 	*added = !(*word & bit);
+	set->count += *added;
 	*word |= bit;
 	return NULL;
+}
+
+bool page_set_has(const struct page_set *set, uint64_t phys)
+{
+	const struct chunk *chunk = *find_slot(set->slots, set->size, phys >> CHUNK_LG2);
+	const uint64_t page = (phys >> 12) & (CHUNK_WORDS * 64 - 1);
+
+	return chunk && (chunk->bits[page / 64] >> (page % 64) & 1);
+}
+
+uint64_t page_set_count(const struct page_set *set)
+{
+	return set->count;
+}
+
+static int compare_chunks(const void *a, const void *b)
+{
+	const struct chunk *const *left = a;
+	const struct chunk *const *right = b;
+
+	return ((*left)->number > (*right)->number) - ((*left)->number < (*right)->number);
+}
+
+static struct error *each_in_chunk(const struct chunk *chunk,
+				   struct error *(*visit)(void *arg, uint64_t phys), void *arg)
+{
+	struct error *err = NULL;
+
+	for (uint64_t word = 0; word < CHUNK_WORDS && !err; word++) {
+		for (uint64_t bits = chunk->bits[word]; bits && !err; bits &= bits - 1) {
+			uint64_t page = word * 64 + (uint64_t)__builtin_ctzll(bits);
+
+			err = visit(arg, (chunk->number << CHUNK_LG2) + (page << 12));
+		}
+	}
+	return err;
+}
+
+struct error *page_set_each(const struct page_set *set,
+			    struct error *(*visit)(void *arg, uint64_t phys), void *arg)
+{
+	const struct chunk **sorted = malloc((set->used + 1) * sizeof(const struct chunk *));
+	struct error *err = NULL;
+	size_t count = 0;
+
+	if (!sorted)
+		return error_no_memory();
+	for (size_t i = 0; i < set->size; i++) {
+		if (set->slots[i])
+			sorted[count++] = set->slots[i];
+	}
+	qsort(sorted, count, sizeof(const struct chunk *), compare_chunks);
+	for (size_t i = 0; i < count && !err; i++)
+		err = each_in_chunk(sorted[i], visit, arg);
+	free(sorted);
+	return err;
 }

@@ -18,4 +18,14 @@ void page_set_destroy(struct page_set *set);
 /* page_set_add() - add the page of @phys; *added is false when it was in already. */
 struct error *page_set_add(struct page_set *set, uint64_t phys, bool *added);
 
+bool page_set_has(const struct page_set *set, uint64_t phys);
+uint64_t page_set_count(const struct page_set *set);
+
+/*
+ * page_set_each() - call @visit with the address of every page, in ascending order; an error
+ * of its ends the iteration.
+ */
+struct error *page_set_each(const struct page_set *set,
+			    struct error *(*visit)(void *arg, uint64_t phys), void *arg);
+
 #endif

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "target/kdump_writer.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "target/error.h"
+#include "target/memory.h"
+#include "target/page_set.h"
+
+enum {
+	BLOCK = 4096,
+	BLOCK_LG2 = 12,
+	UTS_FIELD = 65,
+	HEADER_VERSION = 6,
+	STATUS_ZLIB = 1,    /* disk_dump_header.status: pages are compressed by zlib */
+	PAGE_ZLIB = 1,	    /* page_desc.flags: this one is; 0: stored as it is */
+	BITMAP_PIECE = BLOCK, /* bytes of a bitmap put together at a time */
+};
+
+/* As in makedumpfile's struct disk_dump_header and kdump_sub_header of 64-bit kernels. */
+struct dump_header {
+	char signature[8];
+	int32_t header_version;
+	char utsname[6][UTS_FIELD]; /* sysname, nodename, release, version, machine, domain */
+	char pad[6];
+	int64_t timestamp[2];
+	uint32_t status;
+	int32_t block_size;
+	int32_t sub_hdr_size;
+	uint32_t bitmap_blocks;
+	uint32_t max_mapnr;
+	uint32_t total_ram_blocks;
+	uint32_t device_blocks;
+	uint32_t written_blocks;
+	uint32_t current_cpu;
+	int32_t nr_cpus;
+} __attribute__((packed));
+
+struct dump_sub_header {
+	uint64_t phys_base;
+	int32_t dump_level;
+	int32_t split;
+	uint64_t start_pfn;
+	uint64_t end_pfn;
+	uint64_t offset_vmcoreinfo;
+	uint64_t size_vmcoreinfo;
+	uint64_t offset_note;
+	uint64_t size_note;
+	uint64_t offset_eraseinfo;
+	uint64_t size_eraseinfo;
+	uint64_t start_pfn_64;
+	uint64_t end_pfn_64;
+	uint64_t max_mapnr_64;
+} __attribute__((packed));
+
+struct page_desc {
+	uint64_t offset;
+	uint32_t size;
+	uint32_t flags;
+	uint64_t page_flags;
+};
+
+struct writer {
+	FILE *out;
+	const struct kdump_contents *contents;
+	uint64_t max_pfn; /* one beyond the last */
+	uint64_t bitmap_blocks; /* of one of the two */
+	uint64_t sub_blocks;
+	uint64_t desc_at;
+	uint64_t data_at;
+	uint64_t zero_at; /* where the zero page is; 0: not written yet */
+	uint32_t zero_size;
+	unsigned char page[BLOCK];
+	unsigned char packed[BLOCK * 2];
+	unsigned char bitmap[BITMAP_PIECE];
+	uint64_t bitmap_piece; /* number of the piece in `bitmap` */
+	uint64_t bitmap_at;
+	bool bitmap_dirty;
+};
+
+static struct error *put(struct writer *writer, uint64_t at, const void *data, size_t len)
+{
+	if (fseeko(writer->out, (off_t)at, SEEK_SET) == 0 &&
+	    fwrite(data, 1, len, writer->out) == len)
+		return NULL;
+	return error_errno(errno, "the extract cannot be written; check the free space");
+}
+
+static uint64_t find_max_pfn(const struct kdump_contents *contents)
+{
+	uint64_t end = 0;
+	uint64_t start = 0;
+	uint64_t from = 0;
+
+	while (memory_next_ram(contents->memory, from, &start, &end) && end > from)
+		from = end;
+	return from >> BLOCK_LG2;
+}
+
+static struct error *note_last(void *arg, uint64_t phys)
+{
+	uint64_t *max_pfn = arg;
+
+	if ((phys >> BLOCK_LG2) + 1 > *max_pfn)
+		*max_pfn = (phys >> BLOCK_LG2) + 1;
+	return NULL;
+}
+
+static struct error *write_headers(struct writer *writer)
+{
+	const struct kdump_contents *contents = writer->contents;
+	const size_t info_len = strlen(contents->vmcoreinfo);
+	const Elf64_Nhdr note = { .n_namesz = 11, .n_descsz = (Elf64_Word)info_len, .n_type = 0 };
+	const uint64_t note_at = BLOCK + sizeof(struct dump_sub_header);
+	const uint64_t info_at = note_at + sizeof(note) + 12;
+	struct dump_header header = {
+		.signature = { 'K', 'D', 'U', 'M', 'P', ' ', ' ', ' ' },
+		.header_version = HEADER_VERSION,
+		.status = STATUS_ZLIB,
+		.block_size = BLOCK,
+		.sub_hdr_size = (int32_t)writer->sub_blocks,
+		.bitmap_blocks = (uint32_t)(writer->bitmap_blocks * 2),
+		.max_mapnr = writer->max_pfn > UINT32_MAX ? UINT32_MAX : (uint32_t)writer->max_pfn,
+		.nr_cpus = 1,
+	};
+	struct dump_sub_header sub = {
+		.phys_base = contents->phys_base,
+		.dump_level = 31,
+		.end_pfn = writer->max_pfn,
+		.offset_vmcoreinfo = info_at,
+		.size_vmcoreinfo = info_len,
+		.offset_note = note_at,
+		.size_note = sizeof(note) + 12 + ((info_len + 3) & ~(size_t)3),
+		.end_pfn_64 = writer->max_pfn,
+		.max_mapnr_64 = writer->max_pfn,
+	};
+
+	memcpy(header.utsname[0], "Linux", 6);
+	snprintf(header.utsname[2], UTS_FIELD, "%s", contents->release);
+	snprintf(header.utsname[4], UTS_FIELD, "%s", contents->machine);
+	struct error *err = put(writer, 0, &header, sizeof(header));
+	if (!err)
+		err = put(writer, BLOCK, &sub, sizeof(sub));
+	if (!err)
+		err = put(writer, note_at, &note, sizeof(note));
+	if (!err)
+		err = put(writer, note_at + sizeof(note), "VMCOREINFO\0", 12);
+	return err ? err : put(writer, info_at, contents->vmcoreinfo, info_len);
+}
+
+/* Bitmaps are put together a piece at a time; pieces without a bit stay holes. */
+static struct error *flush_bitmap(struct writer *writer)
+{
+	struct error *err = NULL;
+
+	if (writer->bitmap_dirty)
+		err = put(writer, writer->bitmap_at + writer->bitmap_piece * BITMAP_PIECE,
+			  writer->bitmap, BITMAP_PIECE);
+	memset(writer->bitmap, 0, BITMAP_PIECE);
+	writer->bitmap_dirty = false;
+	return err;
+}
+
+static struct error *set_bit(struct writer *writer, uint64_t pfn)
+{
+	const uint64_t piece = pfn / (BITMAP_PIECE * 8);
+	const uint64_t within = pfn % (BITMAP_PIECE * 8);
+	struct error *err = NULL;
+
+	if (piece != writer->bitmap_piece)
+		err = flush_bitmap(writer);
+	writer->bitmap_piece = piece;
+	writer->bitmap[within / 8] |= (unsigned char)(1U << (within % 8));
+	writer->bitmap_dirty = true;
+	return err;
+}
+
+static struct error *set_page_bit(void *arg, uint64_t phys)
+{
+	return set_bit(arg, phys >> BLOCK_LG2);
+}
+
+/* The first bitmap: what is memory. A page that is written is memory in any case. */
+static struct error *write_ram_bitmap(struct writer *writer)
+{
+	struct error *err = NULL;
+	uint64_t start = 0;
+	uint64_t end = 0;
+	uint64_t from = 0;
+
+	while (!err && memory_next_ram(writer->contents->memory, from, &start, &end) &&
+	       end > from) {
+		for (uint64_t pfn = start >> BLOCK_LG2; pfn < end >> BLOCK_LG2 && !err; pfn++)
+			err = set_bit(writer, pfn);
+		from = end;
+	}
+	if (!err && from == 0)
+		err = page_set_each(writer->contents->pages, set_page_bit, writer);
+	return err ? err : flush_bitmap(writer);
+}
+
+static bool is_zero(const unsigned char *page)
+{
+	return page[0] == 0 && memcmp(page, page + 1, BLOCK - 1) == 0;
+}
+
+static struct error *write_data(struct writer *writer, struct page_desc *desc)
+{
+	uLongf len = sizeof(writer->packed);
+	const unsigned char *data = writer->packed;
+
+	desc->flags = PAGE_ZLIB;
+	if (compress2(writer->packed, &len, writer->page, BLOCK, Z_BEST_COMPRESSION) != Z_OK ||
+	    len >= BLOCK) {
+		data = writer->page;
+		len = BLOCK;
+		desc->flags = 0;
+	}
+	desc->offset = writer->data_at;
+	desc->size = (uint32_t)len;
+	writer->data_at += len;
+	return put(writer, desc->offset, data, len);
+}
+
+static struct error *write_page(void *arg, uint64_t phys)
+{
+	struct writer *writer = arg;
+	struct page_desc desc = { 0 };
+	struct error *err = NULL;
+
+	if (writer->contents->stop && *writer->contents->stop)
+		return error_new("interrupted");
+	enum block_status status =
+		memory_read(writer->contents->memory, phys, writer->page, BLOCK);
+	if (status != BLOCK_OK)
+		return error_new("page 0x%llx was read before and is now %s",
+				 (unsigned long long)phys, block_status_text(status));
+	const bool zero = is_zero(writer->page);
+	if (zero && writer->zero_at) {
+		desc = (struct page_desc){ writer->zero_at, writer->zero_size, PAGE_ZLIB, 0 };
+	} else {
+		err = write_data(writer, &desc);
+		if (zero) {
+			writer->zero_at = desc.offset;
+			writer->zero_size = desc.size;
+		}
+	}
+	if (!err)
+		err = put(writer, writer->desc_at, &desc, sizeof(desc));
+	writer->desc_at += sizeof(desc);
+	return err;
+}
+
+struct error *kdump_write(FILE *out, const struct kdump_contents *contents)
+{
+	struct writer *writer = calloc(1, sizeof(*writer));
+
+	if (!writer)
+		return error_no_memory();
+	writer->out = out;
+	writer->contents = contents;
+	writer->max_pfn = find_max_pfn(contents);
+	struct error *err = page_set_each(contents->pages, note_last, &writer->max_pfn);
+	writer->bitmap_blocks = (writer->max_pfn + 8ULL * BLOCK - 1) / (8ULL * BLOCK);
+	writer->sub_blocks =
+		(sizeof(struct dump_sub_header) + 64 + strlen(contents->vmcoreinfo)) / BLOCK + 1;
+	if (!err)
+		err = write_headers(writer);
+	writer->bitmap_at = (1 + writer->sub_blocks) * BLOCK;
+	if (!err)
+		err = write_ram_bitmap(writer);
+	writer->bitmap_at += writer->bitmap_blocks * BLOCK;
+	if (!err)
+		err = page_set_each(contents->pages, set_page_bit, writer);
+	if (!err)
+		err = flush_bitmap(writer);
+	writer->desc_at = writer->bitmap_at + writer->bitmap_blocks * BLOCK;
+	writer->data_at =
+		writer->desc_at + page_set_count(contents->pages) * sizeof(struct page_desc);
+	if (!err)
+		err = page_set_each(contents->pages, write_page, writer);
+	free(writer);
+	return err;
+}
