@@ -6,6 +6,7 @@
 #include "reports/commands.h"
 #include "target/error.h"
 #include "target/kernel.h"
+#include "target/recorder.h"
 
 static struct session session;
 
@@ -23,14 +24,29 @@ static struct error *need_core(void)
 		"this version)");
 }
 
+/* An extract notes what symbols and types say, and leaves out where they are. */
+static void skip_symbols(struct memory *memory, bool begin)
+{
+	recorder_set_reason(memory, begin ? RECORD_NOTHING : RECORD_STRUCTS);
+}
+
 static struct error *open_kernel(struct session *self, struct kernel **ret)
 {
 	const struct options *options = &self->options;
 	struct memory *memory = NULL;
 	struct error *err = options->core ? memory_open(options->core, false, &memory)
 					  : need_core();
+	if (!err && self->notebook)
+		err = recorder_create(memory, &memory);
+	const struct kernel_source source = {
+		.symbol_files = options->symbols,
+		.count = options->symbol_count,
+		.types_from = options->types_from,
+		.notebook = self->notebook,
+		.reading_symbols = self->notebook ? skip_symbols : NULL,
+	};
 
-	return err ? err : kernel_open(memory, options->symbols, options->symbol_count, ret);
+	return err ? err : kernel_open(memory, &source, ret);
 }
 
 static struct error *open_memory(struct session *self, struct memory **ret)

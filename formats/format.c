@@ -7,12 +7,14 @@
 #include "target/error.h"
 
 /* A new format is one new file and one row here. */
+/* clang-format off */
 const struct pt_format *const pt_formats[] = {
 	&pt_format_vtd_fs,
 	&pt_format_vtd_ss,
 	&pt_format_x86_64,
 	NULL,
 };
+/* clang-format on */
 
 const struct pt_format *pt_format_find(const char *name)
 {

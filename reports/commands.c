@@ -12,9 +12,16 @@
 #include "target/error.h"
 
 /* A new command is one new file and one row here. */
+/* clang-format off */
 const struct command *const commands[] = {
-	&command_list, &command_pagemap, &command_walk, &command_help, NULL,
+	&command_list,
+	&command_pagemap,
+	&command_walk,
+	&command_extract,
+	&command_help,
+	NULL,
 };
+/* clang-format on */
 
 /* One row an option: what getopt needs, who takes it, and its help. */
 static const struct option_row {
@@ -28,7 +35,7 @@ static const struct option_row {
 	{ "core", "FILE", 'c', 0, true, "vmcore to open: ELF, kdump-compressed or flattened" },
 	{ "symbols", "FILE", 's', 0, true,
 	  "the kernel's debug vmlinux, or a module's debug file; may be repeated" },
-	{ "format", "FORMAT", 256, OPTION_OUTPUT, false, "text (the default), csv, json or jsonl" },
+	{ "format", "FORMAT", 256, OPTION_FORMAT, false, "text (the default), csv, json or jsonl" },
 	{ "output", "FILE", 'o', OPTION_OUTPUT, false,
 	  "write to FILE, which appears only when it is complete" },
 	{ "view", "VIEW", 257, OPTION_VIEW, false,
@@ -37,6 +44,10 @@ static const struct option_row {
 	{ "each", NULL, 258, OPTION_EACH, false, "a row for each leaf entry, not merged" },
 	{ "sizes", NULL, 259, OPTION_SIZES, false,
 	  "walk the tables, add their memory and what they map" },
+	{ "types", "SOURCE", 261, 0, true,
+	  "take types only from: btf (the dump's own) or dwarf (the files of -s); else btf, then dwarf" },
+	{ "list", NULL, 262, OPTION_EXTRACT, false, "only say what would be written" },
+	{ "no-log", NULL, 263, OPTION_EXTRACT, false, "leave the kernel log out" },
 	{ "man", NULL, 260, OPTION_MANUAL, false, "print the whole manual page in man(7) macros" },
 	{ "version", NULL, 'V', 0, false,
 	  "print the version and those of the libraries, and exit" },
@@ -103,6 +114,17 @@ static struct error *set_option(struct session *session, const struct option_row
 		break;
 	case 259:
 		options->sizes = true;
+		break;
+	case 261:
+		options->types_from = strcmp(value, "btf") == 0 ? TYPES_BTF : TYPES_DWARF;
+		if (strcmp(value, "btf") != 0 && strcmp(value, "dwarf") != 0)
+			return error_new("--types %s: is neither btf nor dwarf", value);
+		break;
+	case 262:
+		options->list_only = true;
+		break;
+	case 263:
+		options->no_log = true;
 		break;
 	case 260:
 		options->manual = true;

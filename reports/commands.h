@@ -15,10 +15,12 @@ struct emitter;
 /* The options that a command takes besides the global ones. */
 enum option_set {
 	OPTION_VIEW = 1 << 0,
-	OPTION_OUTPUT = 1 << 1, /* --format and -o */
+	OPTION_OUTPUT = 1 << 1, /* -o */
 	OPTION_EACH = 1 << 2,
 	OPTION_SIZES = 1 << 3,
 	OPTION_MANUAL = 1 << 4,
+	OPTION_EXTRACT = 1 << 5,
+	OPTION_FORMAT = 1 << 6, /* --format alone */
 };
 
 struct command {
@@ -40,9 +42,10 @@ struct command {
 
 /* One row a command; NULL-terminated. */
 extern const struct command *const commands[];
-extern const struct command command_list, command_pagemap, command_walk, command_help;
+extern const struct command command_list, command_pagemap, command_walk, command_extract,
+	command_help;
 
-extern const struct schema schema_list, schema_pagemap, schema_walk;
+extern const struct schema schema_list, schema_pagemap, schema_walk, schema_extract;
 
 const struct command *command_find(const char *name);
 

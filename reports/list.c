@@ -348,7 +348,7 @@ const struct command command_list = {
 		"\n"
 		"A domain without devices is kept by the kernel for later: the default domain of a "
 		"group whose devices VFIO owns.",
-	.options = OPTION_VIEW | OPTION_OUTPUT | OPTION_SIZES,
+	.options = OPTION_VIEW | OPTION_FORMAT | OPTION_OUTPUT | OPTION_SIZES,
 	.arguments_min = 0,
 	.arguments_max = 0,
 	.schema = &schema_list,

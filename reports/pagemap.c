@@ -293,7 +293,7 @@ const struct command command_pagemap = {
 		"`unknown`, and counted on stderr; it is never left out. A device that is passed "
 		"through has one row, with the attribute `passthrough`. With `all` a table that "
 		"several devices share is printed once.",
-	.options = OPTION_VIEW | OPTION_OUTPUT | OPTION_EACH,
+	.options = OPTION_VIEW | OPTION_FORMAT | OPTION_OUTPUT | OPTION_EACH,
 	.arguments_min = 1,
 	.arguments_max = 3,
 	.schema = &schema_pagemap,

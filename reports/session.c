@@ -6,6 +6,7 @@
 
 #include "target/error.h"
 #include "target/kernel.h"
+#include "target/noted.h"
 
 struct error *session_kernel(struct session *session, struct kernel **ret)
 {
@@ -67,6 +68,8 @@ void session_deinit(struct session *session)
 	session->inventory = NULL;
 	kernel_close(session->kernel);
 	session->kernel = NULL;
+	notebook_destroy(session->notebook);
+	session->notebook = NULL;
 	memory_close(session->memory);
 	session->memory = NULL;
 }

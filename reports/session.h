@@ -13,11 +13,13 @@
 #include <stdio.h>
 
 #include "reports/emitter.h"
+#include "target/kernel.h"
 #include "walkers/inventory.h"
 
 struct error;
 struct kernel;
 struct memory;
+struct notebook;
 
 /* What one command line asks for. */
 struct options {
@@ -27,10 +29,13 @@ struct options {
 	enum output_format format; /* --format */
 	const char *output;	   /* -o; NULL: the session's out */
 	bool view_given;
-	enum space_view view; /* --view */
-	bool each;	      /* --each */
-	bool sizes;	      /* --sizes */
-	bool manual;	      /* help --man */
+	enum space_view view;	    /* --view */
+	bool each;		    /* --each */
+	bool sizes;		    /* --sizes */
+	bool manual;		    /* help --man */
+	bool list_only;		    /* extract --list */
+	bool no_log;		    /* extract --no-log */
+	enum types_from types_from; /* --types */
 };
 
 struct session {
@@ -48,8 +53,9 @@ struct session {
 	/* Opened when first needed; kept. */
 	struct kernel *kernel;
 	struct inventory *inventory;
-	struct memory *memory; /* of root: targets, where there is no kernel */
-	char backend[64];      /* what else --version should tell: "crash 8.0.2" */
+	struct memory *memory;	   /* of root: targets, where there is no kernel */
+	struct notebook *notebook; /* extract: what is asked of the kernel is noted and recorded */
+	char backend[64];	   /* what else --version should tell: "crash 8.0.2" */
 };
 
 enum exit_status { EXIT_DONE = 0, EXIT_FINDINGS = 1, EXIT_FAILED = 2 };

@@ -193,7 +193,7 @@ const struct command command_walk = {
 		"address, its raw value and its bits in words; the last one says what ADDR becomes, or "
 		"where and why the translation stops. In a domain's view (--view sw) the way begins "
 		"at the domain's table.",
-	.options = OPTION_VIEW | OPTION_OUTPUT,
+	.options = OPTION_VIEW | OPTION_FORMAT | OPTION_OUTPUT,
 	.arguments_min = 2,
 	.arguments_max = 3,
 	.schema = &schema_walk,

@@ -406,27 +406,6 @@ static struct error *type_size(const struct search *search, uint32_t id,
 }
 
 /*
- * The storage unit of a bit-field at bit @start of its structure, as target/dwarf.c chooses it:
- * the aligned one of the declared type; a packed field that straddles two, or lies at the
- * structure's end, gets just the bytes that it touches.
- */
-static void place_bit_field(struct member *ret, uint64_t base, uint64_t start, uint64_t width,
-			    uint64_t declared, uint64_t struct_size)
-{
-	uint64_t unit = declared ? declared : 1;
-	uint64_t offset = start / (8 * unit) * unit;
-
-	if (start + width > 8 * (offset + unit) || offset + unit > struct_size) {
-		offset = start / 8;
-		unit = (start % 8 + width + 7) / 8;
-	}
-	ret->offset = (uint32_t)(base + offset);
-	ret->size = (uint32_t)unit;
-	ret->bit_offset = (uint8_t)(start - 8 * offset);
-	ret->bit_size = (uint8_t)width;
-}
-
-/*
  * First bit and width (0: not a bit-field) of member @index of @structure, whose bare type is
  * @type. Where the structure's kind_flag is set, the member says both; before that, in 2018, a
  * bit-field had an integer type of its own that does.
@@ -459,7 +438,7 @@ static struct error *describe_member(const struct search *search, const struct b
 		return damaged(search->self, "place of a structure's member");
 	ret->present = true;
 	if (width) {
-		place_bit_field(ret, base, start, width, size, structure->size);
+		member_set_bits(ret, base, start, width, size, structure->size);
 	} else {
 		ret->offset = (uint32_t)(base + start / 8);
 		ret->size = (uint32_t)size;
@@ -679,7 +658,7 @@ static struct error *layout_find(const struct btf_types *self, struct member *la
 		if (err)
 			return err;
 		layout[i].query = &layout_queries[i];
-		*known = *known && layout[i].present;
+		*known = *known && layout[i].present && !layout[i].bit_size;
 	}
 	return NULL;
 }

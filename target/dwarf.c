@@ -953,27 +953,6 @@ static struct error *unit_index(struct dwarf_types *self, uint32_t unit)
 
 /* ---- Members ---- */
 
-/*
- * The storage unit of a bit-field at bit @start of its structure: the aligned one of the
- * declared type, as a compiler loads it; a packed field that straddles two, or lies at the
- * structure's end, gets just the bytes that it touches.
- */
-static void place_bit_field(struct member *ret, uint64_t base, uint64_t start, uint64_t width,
-			    uint64_t type_size, uint64_t struct_size)
-{
-	uint64_t unit = type_size ? type_size : 1;
-	uint64_t offset = start / (8 * unit) * unit;
-
-	if (start + width > 8 * (offset + unit) || offset + unit > struct_size) {
-		offset = start / 8;
-		unit = (start % 8 + width + 7) / 8;
-	}
-	ret->offset = (uint32_t)(base + offset);
-	ret->size = (uint32_t)unit;
-	ret->bit_offset = (uint8_t)(start - 8 * offset);
-	ret->bit_size = (uint8_t)width;
-}
-
 /* Bytes from the start of the structure; 0 for a member of a union. */
 static struct error *member_offset(struct dwarf_types *self, Dwarf_Die member, uint64_t *ret)
 {
@@ -1039,7 +1018,7 @@ static struct error *describe_member(struct dwarf_types *self, Dwarf_Die structu
 	if (width < 1 || width > 64)
 		return damaged(self, NULL, "width of a bit-field");
 	ret->present = true;
-	place_bit_field(ret, base, start, (uint64_t)width, size, (uint64_t)struct_size);
+	member_set_bits(ret, base, start, (uint64_t)width, size, (uint64_t)struct_size);
 	return NULL;
 }
 

@@ -197,23 +197,21 @@ size_t kallsyms_count(const struct symbols *symbols)
 	return ((const struct kallsyms *)symbols)->count;
 }
 
-/* Room for @count more entries. */
-static struct error *reserve_entries(struct kallsyms *self, size_t count)
+/* Room for @count more entries; false: out of memory. */
+static bool reserve_entries(struct kallsyms *self, size_t count)
 {
-	size_t room = self->room;
-
-	if (count > SYMBOLS_MAX - self->count)
-		return error_new("it has more than %d symbols", SYMBOLS_MAX);
-	if (self->count + count <= room)
-		return NULL;
 	/* What is known at the start is exactly what is needed; modules come one by one. */
-	room = self->count + count > 2 * room ? self->count + count : 2 * room;
+	const size_t least = self->count + count;
+	const size_t room = least > 2 * self->room ? least : 2 * self->room;
+
+	if (least <= self->room)
+		return true;
 	struct entry *entries = realloc(self->entries, room * sizeof(*entries));
 	if (!entries)
-		return error_no_memory();
+		return false;
 	self->entries = entries;
 	self->room = room;
-	return NULL;
+	return true;
 }
 
 /* Room for one more name of any length, and for what is copied beyond its end. */
@@ -346,8 +344,12 @@ static struct error *load_names(struct kallsyms *self, struct kernel *kernel,
 {
 	struct reader reader = { .kernel = kernel, .address = tables->names };
 	struct tokens *tokens = calloc(1, sizeof(*tokens));
-	struct error *err = tokens ? load_tokens(kernel, tables, tokens) : error_no_memory();
 
+	if (!tokens || !reserve_entries(self, count)) {
+		free(tokens);
+		return error_no_memory();
+	}
+	struct error *err = load_tokens(kernel, tables, tokens);
 	while (self->count < count && !err) {
 		struct entry *entry = &self->entries[self->count];
 
@@ -374,8 +376,6 @@ static struct error *load_entries(struct kallsyms *self, struct kernel *kernel,
 	if (!offsets)
 		return error_no_memory();
 	err = kernel_read(kernel, tables->offsets, offsets, count * sizeof(*offsets));
-	if (!err)
-		err = reserve_entries(self, count);
 	if (!err)
 		err = load_names(self, kernel, tables, offsets, count);
 	free(offsets);
@@ -574,10 +574,12 @@ static struct error *add_module_symbol(struct kallsyms *self, struct kernel *ker
 	if (sym->st_shndx == SHN_UNDEF || sym->st_name == 0)
 		return NULL;
 	struct error *err = load_string(self, kernel, strtab + sym->st_name, &len);
-	if (!err && len)
-		err = reserve_entries(self, 1);
 	if (err || len == 0)
 		return err;
+	if (self->count >= SYMBOLS_MAX)
+		return error_new("it has more than %d symbols", SYMBOLS_MAX);
+	if (!reserve_entries(self, 1))
+		return error_no_memory();
 	self->entries[self->count++] = (struct entry){
 		.address = sym->st_value,
 		.name = (uint32_t)self->names_len,

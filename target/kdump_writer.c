@@ -17,8 +17,8 @@ enum {
 	BLOCK_LG2 = 12,
 	UTS_FIELD = 65,
 	HEADER_VERSION = 6,
-	STATUS_ZLIB = 1,    /* disk_dump_header.status: pages are compressed by zlib */
-	PAGE_ZLIB = 1,	    /* page_desc.flags: this one is; 0: stored as it is */
+	STATUS_ZLIB = 1,      /* disk_dump_header.status: pages are compressed by zlib */
+	PAGE_ZLIB = 1,	      /* page_desc.flags: this one is; 0: stored as it is */
 	BITMAP_PIECE = BLOCK, /* bytes of a bitmap put together at a time */
 };
 
@@ -68,7 +68,7 @@ struct page_desc {
 struct writer {
 	FILE *out;
 	const struct kdump_contents *contents;
-	uint64_t max_pfn; /* one beyond the last */
+	uint64_t max_pfn;	/* one beyond the last */
 	uint64_t bitmap_blocks; /* of one of the two */
 	uint64_t sub_blocks;
 	uint64_t desc_at;
@@ -235,8 +235,7 @@ static struct error *write_page(void *arg, uint64_t phys)
 
 	if (writer->contents->stop && *writer->contents->stop)
 		return error_new("interrupted");
-	enum block_status status =
-		memory_read(writer->contents->memory, phys, writer->page, BLOCK);
+	enum block_status status = memory_read(writer->contents->memory, phys, writer->page, BLOCK);
 	if (status != BLOCK_OK)
 		return error_new("page 0x%llx was read before and is now %s",
 				 (unsigned long long)phys, block_status_text(status));

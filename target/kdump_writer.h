@@ -17,13 +17,13 @@ struct memory;
 struct page_set;
 
 struct kdump_contents {
-	struct memory *memory;	       /* where pages and the extents of RAM come from */
-	const struct page_set *pages;  /* what to write, in 4 KiB pages */
-	const char *release;	       /* of the kernel; "" when not known */
-	const char *machine;	       /* "x86_64", "aarch64" */
-	const char *vmcoreinfo;	       /* text of the note to write */
+	struct memory *memory;	      /* where pages and the extents of RAM come from */
+	const struct page_set *pages; /* what to write, in 4 KiB pages */
+	const char *release;	      /* of the kernel; "" when not known */
+	const char *machine;	      /* "x86_64", "aarch64" */
+	const char *vmcoreinfo;	      /* text of the note to write */
 	uint64_t phys_base;
-	volatile sig_atomic_t *stop;   /* non-zero: give up; may be NULL */
+	volatile sig_atomic_t *stop; /* non-zero: give up; may be NULL */
 };
 
 /* kdump_write() - to @out, a seekable empty file. Memory used is bounded by the page set. */

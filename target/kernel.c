@@ -8,6 +8,7 @@
 
 #include "target/error.h"
 #include "target/kernel_private.h"
+#include "target/noted.h"
 #include "target/vmlinux.h"
 
 enum { LIST_MAX = 1 << 20 };
@@ -22,6 +23,12 @@ const char *kernel_release(struct kernel *kernel)
 	return kernel->release;
 }
 
+void kernel_forget_pages(struct kernel *kernel)
+{
+	for (size_t i = 0; i < KERNEL_CACHE_PAGES; i++)
+		kernel->cache[i].address = UINT64_MAX;
+}
+
 struct error *kernel_new(struct memory *memory, struct kernel **ret)
 {
 	struct kernel *kernel = calloc(1, sizeof(*kernel));
@@ -34,8 +41,7 @@ struct error *kernel_new(struct memory *memory, struct kernel **ret)
 	if (memory->vmcoreinfo)
 		vmcoreinfo_get(memory->vmcoreinfo, "OSRELEASE", kernel->release,
 			       sizeof(kernel->release));
-	for (size_t i = 0; i < KERNEL_CACHE_PAGES; i++)
-		kernel->cache[i].address = UINT64_MAX;
+	kernel_forget_pages(kernel);
 	kernel->pages = malloc((size_t)KERNEL_CACHE_PAGES * KERNEL_PAGE);
 	if (!kernel->pages) {
 		kernel_close(kernel);
@@ -81,7 +87,7 @@ void kernel_close(struct kernel *kernel)
 	free(kernel);
 }
 
-bool kernel_symbol(struct kernel *kernel, const char *name, uint64_t *ret)
+static bool find_symbol(struct kernel *kernel, const char *name, uint64_t *ret)
 {
 	for (size_t i = 0; i < kernel->symbols_count; i++) {
 		struct symbols *symbols = kernel->symbols[i];
@@ -95,6 +101,15 @@ bool kernel_symbol(struct kernel *kernel, const char *name, uint64_t *ret)
 	return false;
 }
 
+bool kernel_symbol(struct kernel *kernel, const char *name, uint64_t *ret)
+{
+	bool found = find_symbol(kernel, name, ret);
+
+	if (kernel->notebook)
+		notebook_symbol(kernel->notebook, name, found, found ? *ret : 0);
+	return found;
+}
+
 static struct error *resolve_one(struct kernel *kernel, const struct type_query *query,
 				 struct member *ret)
 {
@@ -106,6 +121,8 @@ static struct error *resolve_one(struct kernel *kernel, const struct type_query 
 		if (err)
 			return err;
 	}
+	if (kernel->notebook)
+		notebook_member(kernel->notebook, query, ret);
 	return NULL;
 }
 
@@ -166,7 +183,8 @@ struct error *kernel_get(struct kernel *kernel, uint64_t base, const struct memb
 {
 	uint64_t value = 0; /* little-endian hosts and targets only */
 
-	if (!member->present || member->size > sizeof(value))
+	if (!member->present || member->size > sizeof(value) || member->bit_size > 64 ||
+	    member->bit_offset > 63)
 		return error_new("this kernel's struct %s has no member %s of a known size; if its "
 				 "debug information is complete, report the kernel's version",
 				 member->query ? member->query->type : "?",
@@ -175,7 +193,7 @@ struct error *kernel_get(struct kernel *kernel, uint64_t base, const struct memb
 	if (err)
 		return err;
 	if (member->bit_size)
-		value = (value >> member->bit_offset) & ((1ULL << member->bit_size) - 1);
+		value = value >> member->bit_offset & ~0ULL >> (64 - member->bit_size);
 	*ret = value;
 	return NULL;
 }
@@ -198,6 +216,24 @@ bool kernel_to_phys(struct kernel *kernel, uint64_t address, uint64_t *ret)
 {
 	return kernel->virtual_memory->to_phys(kernel->virtual_memory, kernel->memory, address,
 					       ret);
+}
+
+struct error *kernel_vmcoreinfo(struct kernel *kernel, char **ret)
+{
+	size_t len = 0;
+	FILE *out = open_memstream(ret, &len);
+
+	if (!out)
+		return error_no_memory();
+	if (kernel->memory->vmcoreinfo) {
+		fputs(kernel->memory->vmcoreinfo, out);
+	} else {
+		if (kernel->release[0])
+			fprintf(out, "OSRELEASE=%s\n", kernel->release);
+		if (kernel->arch)
+			kernel->arch->write_vmcoreinfo(kernel, out);
+	}
+	return fclose(out) ? error_no_memory() : NULL;
 }
 
 bool list_next(struct kernel *kernel, struct list_cursor *cursor)

@@ -18,6 +18,7 @@
 
 struct error;
 struct kernel;
+struct notebook;
 
 /* How kernel virtual memory is read; crash has its own, files use the kernel's page table. */
 struct virtual_memory {
@@ -30,13 +31,27 @@ struct virtual_memory {
 	void (*destroy)(struct virtual_memory *self);
 };
 
-enum { KERNEL_PAGE = 4096, KERNEL_SOURCES_MAX = 16 };
+enum { KERNEL_PAGE = 4096, KERNEL_FILES_MAX = 16, KERNEL_SOURCES_MAX = KERNEL_FILES_MAX + 2 };
+
+/* Where types may come from. */
+enum types_from { TYPES_ANY, TYPES_BTF, TYPES_DWARF };
+
+/* What a kernel is opened from, besides its memory. */
+struct kernel_source {
+	const char *const *symbol_files; /* vmlinux, module debug files; may be none */
+	size_t count;
+	enum types_from types_from;
+	struct notebook *notebook; /* notes what is asked for, for an extract; may be NULL */
+	/* Called before symbols and types are read (true) and after (false); may be NULL. */
+	void (*reading_symbols)(struct memory *memory, bool begin);
+};
 
 /*
- * kernel_open() - make a kernel of @memory and the files @symbol_files (vmlinux, module debug
- * files). Takes over @memory, also on error. Checks that vmlinux belongs to the dump.
+ * kernel_open() - make a kernel of @memory, which it takes over, also on error. Symbols and types
+ * come from the dump itself where it has them, else from the files of @source. Checks that
+ * vmlinux belongs to the dump.
  */
-struct error *kernel_open(struct memory *memory, const char *const *symbol_files, size_t count,
+struct error *kernel_open(struct memory *memory, const struct kernel_source *source,
 			  struct kernel **ret);
 
 /* kernel_create() - from ready-made parts (crash); takes over all of them, also on error. */
@@ -46,6 +61,12 @@ struct error *kernel_create(struct memory *memory, struct virtual_memory *virtua
 void kernel_close(struct kernel *kernel);
 
 struct memory *kernel_memory(struct kernel *kernel);
+
+/*
+ * kernel_vmcoreinfo() - the text of a VMCOREINFO note that lets the kernel's page table be found
+ * again: the dump's own, or one in its manner. The caller frees it.
+ */
+struct error *kernel_vmcoreinfo(struct kernel *kernel, char **ret);
 
 /* kernel_release() - "6.1.0-50-amd64", or "" when it cannot be known. */
 const char *kernel_release(struct kernel *kernel);

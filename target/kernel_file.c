@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "target/btf.h"
 #include "target/error.h"
+#include "target/kallsyms.h"
 #include "target/kernel_private.h"
+#include "target/noted.h"
 #include "target/vmlinux.h"
 
 /* A new architecture is one new file and one row here. */
@@ -85,11 +88,10 @@ static struct error *add_file(struct kernel *kernel, const char *path)
 {
 	struct vmlinux *file = NULL;
 	struct symbols *symbols = NULL;
-	struct types *types = NULL;
 
-	if (kernel->files_count == KERNEL_SOURCES_MAX)
+	if (kernel->files_count == KERNEL_FILES_MAX)
 		return error_new("more than %d files with -s; give only those of this kernel",
-				 KERNEL_SOURCES_MAX);
+				 KERNEL_FILES_MAX);
 	struct error *err = vmlinux_open(path, &file);
 	if (err)
 		return err;
@@ -106,10 +108,67 @@ static struct error *add_file(struct kernel *kernel, const char *path)
 		/* A module's debug file: its addresses are not the loaded module's. */
 		symbols->ops->destroy(symbols);
 	}
+	return err;
+}
+
+/* DWARF comes behind what the dump itself says: it is slower to read. */
+static struct error *add_dwarf(struct kernel *kernel)
+{
+	struct error *err = NULL;
+
+	for (size_t i = 0; i < kernel->files_count && !err; i++) {
+		struct types *types = NULL;
+
+		err = vmlinux_dwarf(kernel->files[i], &types);
+		if (!err)
+			kernel->types[kernel->types_count++] = types;
+	}
+	return err;
+}
+
+/* An extract has noted the answers; there is nothing else to read then. */
+static struct error *add_noted(struct kernel *kernel)
+{
+	const char *info = kernel->memory->vmcoreinfo;
+	struct symbols *symbols = NULL;
+	struct types *types = NULL;
+	struct error *err = noted_symbols(info, &symbols);
+
 	if (!err)
-		err = vmlinux_dwarf(file, &types);
+		kernel->symbols[kernel->symbols_count++] = symbols;
+	if (!err)
+		err = noted_types(info, &types);
 	if (!err)
 		kernel->types[kernel->types_count++] = types;
+	return err;
+}
+
+/* The dump's own symbols and types. */
+static struct error *add_from_dump(struct kernel *kernel, enum types_from types_from)
+{
+	struct symbols *symbols = NULL;
+	struct types *types = NULL;
+	size_t skipped = 0;
+	struct error *err = NULL;
+
+	if (kernel->symbols_count == 0)
+		err = kallsyms_open(kernel, &symbols);
+	if (!err && symbols)
+		kernel->symbols[kernel->symbols_count++] = symbols;
+	if (!err && kernel->symbols_count && types_from != TYPES_DWARF)
+		err = btf_open_kernel(kernel, &types);
+	if (!err && types)
+		kernel->types[kernel->types_count++] = types;
+	/* With files at hand damage of the dump's own copy is no reason to stop. */
+	if (err && kernel->files_count) {
+		error_free(err);
+		err = NULL;
+	}
+	/* Nor is a module that cannot be read: what is missed in it will be said then. */
+	if (!err && types)
+		error_free(btf_add_modules(kernel, types, &skipped));
+	if (!err && symbols && types)
+		error_free(kallsyms_add_modules(kernel, symbols, &skipped));
 	return err;
 }
 
@@ -158,6 +217,7 @@ static struct error *open_virtual_memory(struct kernel *kernel)
 		if (architectures[i]->arch == kernel->memory->arch)
 			arch = architectures[i];
 	}
+	kernel->arch = arch;
 	if (!arch)
 		return error_new(
 			"%s: is a dump of an architecture that is not known; x86-64 dumps are "
@@ -179,7 +239,26 @@ static struct error *open_virtual_memory(struct kernel *kernel)
 	return err;
 }
 
-struct error *kernel_open(struct memory *memory, const char *const *symbol_files, size_t count,
+static struct error *add_sources(struct kernel *kernel, const struct kernel_source *source)
+{
+	struct error *err = NULL;
+
+	if (source->reading_symbols)
+		source->reading_symbols(kernel->memory, true);
+	if (noted_is_there(kernel->memory->vmcoreinfo))
+		err = add_noted(kernel);
+	else
+		err = add_from_dump(kernel, source->types_from);
+	if (!err && source->types_from != TYPES_BTF)
+		err = add_dwarf(kernel);
+	if (source->reading_symbols) {
+		source->reading_symbols(kernel->memory, false);
+		kernel_forget_pages(kernel);
+	}
+	return err;
+}
+
+struct error *kernel_open(struct memory *memory, const struct kernel_source *source,
 			  struct kernel **ret)
 {
 	struct kernel *kernel = NULL;
@@ -187,16 +266,22 @@ struct error *kernel_open(struct memory *memory, const char *const *symbol_files
 
 	if (err)
 		return err;
-	for (size_t i = 0; i < count && !err; i++)
-		err = add_file(kernel, symbol_files[i]);
-	if (!err && kernel->symbols_count == 0)
+	for (size_t i = 0; i < source->count && !err; i++)
+		err = add_file(kernel, source->symbol_files[i]);
+	/* Without VMCOREINFO only a vmlinux can lead to the kernel's page table. */
+	if (!err && kernel->symbols_count == 0 && !memory->vmcoreinfo)
 		err = need_symbols(kernel);
 	if (!err)
 		err = open_virtual_memory(kernel);
+	if (!err)
+		err = add_sources(kernel, source);
+	if (!err && (kernel->symbols_count == 0 || kernel->types_count == 0))
+		err = need_symbols(kernel);
 	if (err) {
 		kernel_close(kernel);
 		return err;
 	}
+	kernel->notebook = source->notebook;
 	*ret = kernel;
 	return NULL;
 }

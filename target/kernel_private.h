@@ -3,8 +3,12 @@
 #ifndef IOMMUPT_KERNEL_PRIVATE_H
 #define IOMMUPT_KERNEL_PRIVATE_H
 
+#include <stdio.h>
+
 #include "target/kernel.h"
 
+struct arch_ops;
+struct notebook;
 struct vmlinux;
 
 enum { KERNEL_CACHE_PAGES = 256, KERNEL_RELEASE_BYTES = 80 };
@@ -18,7 +22,9 @@ struct kernel {
 	size_t types_count;
 	struct vmlinux *files[KERNEL_SOURCES_MAX];
 	size_t files_count;
-	uint64_t kaslr_offset; /* run-time minus link-time address */
+	uint64_t kaslr_offset;	     /* run-time minus link-time address */
+	struct notebook *notebook;   /* borrowed; NULL: nothing is noted */
+	const struct arch_ops *arch; /* NULL inside crash */
 	char release[KERNEL_RELEASE_BYTES];
 	char *pages; /* direct-mapped cache of virtual pages */
 	struct {
@@ -48,10 +54,15 @@ struct arch_ops {
 	 */
 	struct error *(*open_virtual_memory)(struct kernel *kernel, const struct banner *banner,
 					     uint64_t *offset, struct virtual_memory **ret);
+	/* Lines of VMCOREINFO by which open_virtual_memory() finds the same again. */
+	void (*write_vmcoreinfo)(struct kernel *kernel, FILE *out);
 };
 
 /* kernel_new() - a kernel with nothing but @memory, which it takes over, also on error. */
 struct error *kernel_new(struct memory *memory, struct kernel **ret);
+
+/* kernel_forget_pages() - empty the cache of virtual pages. */
+void kernel_forget_pages(struct kernel *kernel);
 
 extern const struct arch_ops arch_x86_64;
 

@@ -10,6 +10,7 @@
  * 1 GiB.
  */
 #include <elf.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,9 +163,21 @@ static struct error *open_virtual_memory(struct kernel *kernel, const struct ban
 	return NULL;
 }
 
+static void write_vmcoreinfo(struct kernel *kernel, FILE *out)
+{
+	const struct page_table *table = (struct page_table *)kernel->virtual_memory;
+
+	fprintf(out,
+		"SYMBOL(swapper_pg_dir)=%" PRIx64 "\nNUMBER(phys_base)=0\n"
+		"NUMBER(pgtable_l5_enabled)=%d\nKERNELOFFSET=%" PRIx64 "\n",
+		KERNEL_MAP + table->tree.root, table->tree.geometry.levels == 5,
+		kernel->kaslr_offset);
+}
+
 const struct arch_ops arch_x86_64 = {
 	.arch = ARCH_X86_64,
 	.name = "x86-64",
 	.elf_machine = EM_X86_64,
 	.open_virtual_memory = open_virtual_memory,
+	.write_vmcoreinfo = write_vmcoreinfo,
 };

@@ -16,11 +16,14 @@
 
 #include "target/backends.h"
 #include "target/error.h"
+#include "target/file_check.h"
 #include "target/flattened.h"
 #include "target/notes.h"
 
 struct memory_kdumpfile {
 	struct memory memory;
+	struct cut *cuts; /* parts of memory that a cut-off file has lost */
+	size_t cut_count;
 	kdump_ctx_t *context;
 	kdump_bmp_t *in_file;	/* page frames that the dump holds; NULL: not known */
 	kdump_bmp_t *in_memory; /* page frames that are memory; NULL: not known */
@@ -52,6 +55,15 @@ static enum block_status kdumpfile_probe(struct memory *memory, uint64_t phys)
 	return BLOCK_OUTSIDE;
 }
 
+static bool is_cut(const struct memory_kdumpfile *self, uint64_t phys, size_t len)
+{
+	for (size_t i = 0; i < self->cut_count; i++) {
+		if (phys < self->cuts[i].end && phys + len > self->cuts[i].start)
+			return true;
+	}
+	return false;
+}
+
 /* Read within one page of the dump: libkdumpfile would give zeros for a hole in an ELF. */
 static enum block_status read_piece(struct memory_kdumpfile *self, uint64_t phys, void *data,
 				    size_t len)
@@ -60,6 +72,9 @@ static enum block_status read_piece(struct memory_kdumpfile *self, uint64_t phys
 
 	if (status != BLOCK_OK)
 		return status;
+	/* Behind the end of the file libkdumpfile reads zeros. */
+	if (is_cut(self, phys, len))
+		return BLOCK_DAMAGED;
 	size_t got = len;
 	kdump_status result = kdump_read(self->context, KDUMP_MACHPHYSADDR, phys, data, &got);
 	if (result == KDUMP_OK)
@@ -118,6 +133,7 @@ static void kdumpfile_destroy(struct memory *memory)
 		kdump_free(self->context);
 	if (self->fd >= 0)
 		close(self->fd);
+	free(self->cuts);
 	free(self);
 }
 
@@ -186,16 +202,31 @@ static void get_vmcoreinfo(struct memory_kdumpfile *self)
 		kdump_clear_err(self->context);
 }
 
+/* Mapped, a file that is cut off gives SIGBUS instead of an error. */
+static bool never_map(kdump_ctx_t *context)
+{
+	kdump_attr_t attr = { .type = KDUMP_NUMBER, .val.number = KDUMP_MMAP_NEVER };
+
+	return kdump_set_attr(context, KDUMP_ATTR_FILE_MMAP_POLICY, &attr) == KDUMP_OK;
+}
+
 static struct error *open_context(struct memory_kdumpfile *self, const char *path)
 {
+	char head[8];
+
 	self->context = kdump_new();
 	if (!self->context)
 		return error_no_memory();
-	if (kdump_open_fd(self->context, self->fd) == KDUMP_OK)
+	if (never_map(self->context) && kdump_open_fd(self->context, self->fd) == KDUMP_OK)
 		return NULL;
-	return error_new("%s: cannot be read as a vmcore (%s); give an ELF or kdump-compressed "
-			 "vmcore with -c",
-			 path, kdump_get_err(self->context));
+	struct error *err = error_new(
+		"%s: cannot be read as a vmcore (%s); give an ELF or kdump-compressed vmcore with -c",
+		path, kdump_get_err(self->context));
+	/* kdump_free() of 0.5.1 crashes when a kdump header was refused: such a one is left. */
+	if (pread(self->fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+	    (memcmp(head, "KDUMP   ", 8) == 0 || memcmp(head, "DISKDUMP", 8) == 0))
+		self->context = NULL;
+	return err;
 }
 
 struct error *memory_kdumpfile_open(const char *path, int fd, struct memory **ret)
@@ -211,6 +242,8 @@ struct error *memory_kdumpfile_open(const char *path, int fd, struct memory **re
 	struct error *err = NULL;
 	if (flattened_probe(fd))
 		err = flattened_rearrange(path, fd, &self->fd);
+	if (!err)
+		err = file_check_whole(path, self->fd, &self->cuts, &self->cut_count);
 	if (!err)
 		err = open_context(self, path);
 	if (!err) {

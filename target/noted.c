@@ -17,8 +17,8 @@ static void symbol_key(char *key, const char *name)
 
 static void member_key(char *key, const struct type_query *query)
 {
-	snprintf(key, KEY_BYTES, "IOMMUPT_MEMBER(%s%s%s%s%s)", query->type,
-		 query->with ? "/" : "", query->with ? query->with : "", query->member ? "." : "",
+	snprintf(key, KEY_BYTES, "IOMMUPT_MEMBER(%s%s%s%s%s)", query->type, query->with ? "/" : "",
+		 query->with ? query->with : "", query->member ? "." : "",
 		 query->member ? query->member : "");
 }
 

@@ -18,9 +18,9 @@ struct recorder {
 const char *record_reason_name(enum record_reason reason)
 {
 	static const char *const names[RECORD_REASONS] = {
-		[RECORD_PAGE_TABLE] = "page-table", [RECORD_SYMBOLS] = "symbols",
-		[RECORD_TYPES] = "types",	    [RECORD_STRUCTS] = "structs",
-		[RECORD_TABLES] = "tables",	    [RECORD_PAGES] = "struct-pages",
+		[RECORD_STRUCTS] = "structs",
+		[RECORD_TABLES] = "tables",
+		[RECORD_PAGES] = "struct-pages",
 		[RECORD_LOG] = "log",
 	};
 
@@ -46,7 +46,7 @@ static void recorder_read(struct memory *memory, struct block_request *requests,
 	struct recorder *self = (struct recorder *)memory;
 
 	self->inner->ops->read(self->inner, requests, count);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && self->reason < RECORD_REASONS; i++) {
 		if (requests[i].status == BLOCK_OK)
 			record(self, requests[i].phys, requests[i].len);
 	}

@@ -16,14 +16,12 @@ struct page_set;
 
 /* Why a page was read; a page that is read for several reasons has the first. */
 enum record_reason {
-	RECORD_PAGE_TABLE, /* the kernel's own page table, and its banner */
-	RECORD_SYMBOLS,	   /* kallsyms */
-	RECORD_TYPES,	   /* BTF */
-	RECORD_STRUCTS,	   /* structures of the kernel, and the hardware's tables */
-	RECORD_TABLES,	   /* IOMMU page tables */
-	RECORD_PAGES,	   /* struct page of mapped pages and of tables */
-	RECORD_LOG,	   /* the kernel log */
+	RECORD_STRUCTS, /* structures of the kernel, its own page table, the hardware's tables */
+	RECORD_TABLES,	/* IOMMU page tables */
+	RECORD_PAGES,	/* struct page of mapped pages and of tables */
+	RECORD_LOG,	/* the kernel log */
 	RECORD_REASONS,
+	RECORD_NOTHING, /* read, but not to be remembered */
 };
 
 /* record_reason_name() - "tables", ...: for people and the `reason` column. */

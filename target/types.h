@@ -59,4 +59,13 @@ struct types {
 	const struct types_ops *ops;
 };
 
+/*
+ * member_set_bits() - answer with a bit-field: @start bits into the structure, which begins
+ * @base bytes into what was asked for and has @struct_size bytes; @width bits of a type of
+ * @type_size bytes. Its unit is one of the type where such a one holds it all, else just the
+ * bytes that hold it. All providers use this, so that they agree.
+ */
+void member_set_bits(struct member *member, uint64_t base, uint64_t start, uint64_t width,
+		     uint64_t type_size, uint64_t struct_size);
+
 #endif

@@ -207,7 +207,7 @@ static bool write_file(const char *name, const void *bytes, size_t len)
 }
 
 static int remove_entry(const char *path, const struct stat *st __attribute__((unused)),
-                        int type __attribute__((unused)), struct FTW *ftw __attribute__((unused)))
+			int type __attribute__((unused)), struct FTW *ftw __attribute__((unused)))
 {
 	return remove(path);
 }
@@ -238,10 +238,10 @@ static int prepare(void)
 	if (!mkdtemp(directory))
 		return 1;
 	bool done = shell("mkdir -p %s/drivers/iommu", directory) &&
-	            write_file("fixture.h", fixture_h, strlen(fixture_h)) &&
-	            write_file("drivers/iommu/iommu.c", fixture_hinted, strlen(fixture_hinted)) &&
-	            write_file("other.c", fixture_other, strlen(fixture_other)) &&
-	            write_file("main.c", fixture_main, strlen(fixture_main)) && build(&plain);
+		    write_file("fixture.h", fixture_h, strlen(fixture_h)) &&
+		    write_file("drivers/iommu/iommu.c", fixture_hinted, strlen(fixture_hinted)) &&
+		    write_file("other.c", fixture_other, strlen(fixture_other)) &&
+		    write_file("main.c", fixture_main, strlen(fixture_main)) && build(&plain);
 	if (!done)
 		clean();
 	return !done;
@@ -259,7 +259,7 @@ static bool no_error(struct error *err)
 }
 
 static struct member ask(struct types *types, const char *type, const char *member,
-                         const char *with)
+			 const char *with)
 {
 	struct type_query query = { .type = type, .member = member, .with = with };
 	struct member ret = { 0 };
@@ -309,19 +309,19 @@ static void check_member(struct types *types, const char *line)
 	int bit, width;
 
 	if (sscanf(line, "member %63s %63s %" SCNu64 " %" SCNu64 " %d %d", type, path, &offset,
-	           &size, &bit, &width) != 6) {
+		   &size, &bit, &width) != 6) {
 		CU_FAIL("the fixture's output");
 		return;
 	}
 	struct member got = ask(types, type, strcmp(path, "-") == 0 ? NULL : path, NULL);
 	bool right = bit < 0 ? is_at(got, offset, size)
-	                     : got.present && got.bit_size == width &&
-	                               8 * (int)got.offset + got.bit_offset == bit &&
-	                               got.bit_offset + got.bit_size <= 8 * got.size;
+			     : got.present && got.bit_size == width &&
+				       8 * (int)got.offset + got.bit_offset == bit &&
+				       got.bit_offset + got.bit_size <= 8 * got.size;
 	CU_ASSERT(right);
 	if (!right)
 		fprintf(stderr, "\n%s  answered %d %u %u b%u:%u\n", line, got.present, got.offset,
-		        got.size, got.bit_offset, got.bit_size);
+			got.size, got.bit_offset, got.bit_size);
 }
 
 /* Two structures share a name; a member tells which is meant. */
@@ -330,7 +330,7 @@ static void check_clash(struct types *types, const char *line)
 	unsigned int both, size, only_other, both_other, size_other;
 
 	if (sscanf(line, "clash %u %u %u %u %u", &both, &size, &only_other, &both_other,
-	           &size_other) != 5) {
+		   &size_other) != 5) {
 		CU_FAIL("the fixture's output");
 		return;
 	}
@@ -385,7 +385,7 @@ static void check_absent(struct types *types)
 }
 
 static void check_enumerator(struct types *types, const char *tag, const char *name, bool expected,
-                             int64_t value)
+			     int64_t value)
 {
 	bool found = !expected;
 	int64_t got = 0;
@@ -514,7 +514,7 @@ static void test_file(void)
 	fixture_close(&fixture);
 
 	CU_ASSERT_FATAL(shell("cd %s && objcopy --remove-section .note.gnu.build-id linked noid",
-	                      directory));
+			      directory));
 	CU_ASSERT_FATAL(fixture_open(&fixture, "noid"));
 	CU_ASSERT_PTR_NULL(vmlinux_build_id(fixture.vmlinux, &len));
 	CU_ASSERT_EQUAL(len, 0);
@@ -528,7 +528,7 @@ static void check_error(struct error *err, const char *path, const char *word)
 	if (!err)
 		return;
 	bool right = strstr(err->message, path) && strstr(err->message, word) &&
-	             !strchr(err->message, '\n');
+		     !strchr(err->message, '\n');
 	CU_ASSERT(right);
 	if (!right)
 		fprintf(stderr, "\n%s\n", err->message);
@@ -558,11 +558,11 @@ static void test_errors(void)
 	CU_ASSERT_FATAL(write_file("empty", "", 0));
 	check_open_fails("empty", "not an ELF file");
 	CU_ASSERT_FATAL(shell("cd %s && head -c $(($(stat -c %%s linked) / 2)) linked >half && "
-	                      "head -c $(($(stat -c %%s linked) - 1)) linked >nearly && "
-	                      "head -c 40 linked >start && "
-	                      "cp linked stripped && strip stripped && "
-	                      "cp linked nodebug && strip -g nodebug",
-	                      directory));
+			      "head -c $(($(stat -c %%s linked) - 1)) linked >nearly && "
+			      "head -c 40 linked >start && "
+			      "cp linked stripped && strip stripped && "
+			      "cp linked nodebug && strip -g nodebug",
+			      directory));
 	check_open_fails("half", "truncated");
 	check_open_fails("nearly", "truncated");
 	check_open_fails("start", "ELF");
@@ -588,8 +588,8 @@ static void query_damaged(const char *name)
 		err = vmlinux_dwarf(vmlinux, &types);
 	for (int i = 0; i < 5 && !err; i++) {
 		struct type_query query = { .type = tags[i],
-			                    .member = members[i],
-			                    .with = i == 1 ? "only_here" : NULL };
+					    .member = members[i],
+					    .with = i == 1 ? "only_here" : NULL };
 		struct member member;
 
 		err = types->ops->find(types, &query, &member);

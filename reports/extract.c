@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * A small vmcore that holds only what this tool reads: shareable without the
+ * memory of users and guests.
+ *
+ * The kernel is opened on a recording memory; then everything is read that the
+ * other commands read, and the pages that were touched are written. Symbols and
+ * types are not copied but noted (target/noted.h).
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reports/commands.h"
+#include "reports/output.h"
+#include "reports/progress.h"
+#include "target/error.h"
+#include "target/kdump_writer.h"
+#include "target/kernel.h"
+#include "target/noted.h"
+#include "target/page_set.h"
+#include "target/recorder.h"
+
+static const struct column columns[] = {
+	{ "reason", COLUMN_TEXT, 14,
+	  "structs (kernel structures, its own page table, the hardware's tables), tables (IOMMU page "
+	  "tables), struct-pages (struct page of mapped pages and of tables), log (the kernel log)" },
+	{ "pages", COLUMN_NUMBER, 10, "pages that are read for this reason first" },
+	{ "bytes", COLUMN_NUMBER, 12, "bytes in them, not compressed" },
+};
+
+const struct schema schema_extract = { "extract", columns, 3 };
+
+/* What is at work while the tables are walked. */
+struct extract {
+	struct kernel *kernel;
+	struct memory *memory;
+	uint64_t vmemmap; /* kernel address of the array of struct page; 0: not known */
+	uint64_t page_struct_bytes;
+	uint64_t last_page; /* the page of struct pages that was read last */
+};
+
+enum { PAGE = 4096 };
+
+/* Read, and so record, what is there; what is not is no concern here. */
+static void touch(struct extract *extract, uint64_t address, uint64_t len)
+{
+	char bytes[64];
+
+	for (uint64_t at = address; at < address + len; at = (at | (PAGE - 1)) + 1)
+		error_free(kernel_read(extract->kernel, at, bytes, 1));
+}
+
+static void touch_struct_page(struct extract *extract, uint64_t phys)
+{
+	const uint64_t address = extract->vmemmap + (phys >> 12) * extract->page_struct_bytes;
+
+	if (extract->vmemmap == 0 ||
+	    extract->memory->ops->probe(extract->memory, phys) == BLOCK_OUTSIDE)
+		return;
+	if ((address & ~(uint64_t)(PAGE - 1)) == extract->last_page)
+		return;
+	extract->last_page = address & ~(uint64_t)(PAGE - 1);
+	recorder_set_reason(extract->memory, RECORD_PAGES);
+	touch(extract, address, extract->page_struct_bytes);
+	recorder_set_reason(extract->memory, RECORD_TABLES);
+}
+
+static struct error *on_table(void *arg, const struct pt_table *table)
+{
+	touch_struct_page(arg, table->phys);
+	return NULL;
+}
+
+static struct error *on_leaves(void *arg, const struct pt_leaves *leaves)
+{
+	const uint64_t bytes = leaves->count << leaves->size_lg2;
+
+	for (uint64_t at = 0; at < bytes; at += PAGE)
+		touch_struct_page(arg, leaves->phys + at);
+	return NULL;
+}
+
+/* struct page: vmemmap_base is a variable on x86 (arch/x86/mm/init_64.c: KASLR moves it). */
+static void find_vmemmap(struct extract *extract)
+{
+	static const struct type_query query = { "page", NULL, NULL };
+	struct member page = { 0 };
+	uint64_t address = 0;
+
+	error_free(kernel_resolve(extract->kernel, &query, &page, 1));
+	if (!page.present || !kernel_symbol(extract->kernel, "vmemmap_base", &address))
+		return;
+	extract->page_struct_bytes = page.size;
+	error_free(kernel_read(extract->kernel, address, &extract->vmemmap, sizeof(uint64_t)));
+}
+
+static struct error *touch_tables(struct extract *extract, struct session *session,
+				  const struct inventory *inventory)
+{
+	const struct pt_visitor visitor = { .table = on_table,
+					    .leaves = on_leaves,
+					    .arg = extract };
+	struct error *err = NULL;
+
+	find_vmemmap(extract);
+	recorder_set_reason(extract->memory, RECORD_TABLES);
+	for (size_t i = 0; i < inventory->space_count && !err; i++) {
+		const struct space *space = inventory->spaces[i];
+		struct pt_statistics statistics;
+		struct progress progress;
+
+		if (space->mode != SPACE_TABLE)
+			continue;
+		progress_init(&progress, session, space->name);
+		err = pt_walk(&space->tree, extract->memory, 0, UINT64_MAX, &visitor,
+			      &progress.control, &statistics);
+		progress_deinit(&progress);
+	}
+	return err;
+}
+
+/* The ring buffer of kernel/printk/printk_ringbuffer.h, since 5.10: three arrays. */
+static void touch_log(struct extract *extract)
+{
+	enum { DESCS, INFOS, COUNT_BITS, DATA, SIZE_BITS, DESC_BYTES, INFO_BYTES, FIELDS };
+	static const struct type_query fields[FIELDS] = {
+		[DESCS] = { "printk_ringbuffer", "desc_ring.descs", NULL },
+		[INFOS] = { "printk_ringbuffer", "desc_ring.infos", NULL },
+		[COUNT_BITS] = { "printk_ringbuffer", "desc_ring.count_bits", NULL },
+		[DATA] = { "printk_ringbuffer", "text_data_ring.data", NULL },
+		[SIZE_BITS] = { "printk_ringbuffer", "text_data_ring.size_bits", NULL },
+		[DESC_BYTES] = { "prb_desc", NULL, NULL },
+		[INFO_BYTES] = { "printk_info", NULL, NULL },
+	};
+	enum { BITS_MAX = 32 };
+	struct member members[FIELDS];
+	uint64_t values[DESC_BYTES] = { 0 };
+	uint64_t prb = 0;
+	struct error *err = kernel_resolve(extract->kernel, fields, members, FIELDS);
+
+	if (err || !kernel_symbol(extract->kernel, "prb", &prb)) {
+		error_free(err);
+		return;
+	}
+	recorder_set_reason(extract->memory, RECORD_LOG);
+	err = kernel_read(extract->kernel, prb, &prb, sizeof(prb));
+	for (size_t i = 0; i < DESC_BYTES && !err; i++)
+		err = kernel_get(extract->kernel, prb, &members[i], &values[i]);
+	if (!err && values[COUNT_BITS] < BITS_MAX && values[SIZE_BITS] < BITS_MAX) {
+		touch(extract, values[DESCS],
+		      (uint64_t)members[DESC_BYTES].size << values[COUNT_BITS]);
+		touch(extract, values[INFOS],
+		      (uint64_t)members[INFO_BYTES].size << values[COUNT_BITS]);
+		touch(extract, values[DATA], 1ULL << values[SIZE_BITS]);
+	}
+	error_free(err);
+}
+
+static struct error *touch_all(struct extract *extract, struct session *session)
+{
+	struct inventory *inventory = NULL;
+	uint64_t banner = 0;
+	struct error *err = session_inventory(session, &inventory);
+
+	/* A vmlinux that is given with the extract is held against it. */
+	if (!err && kernel_symbol(extract->kernel, "linux_banner", &banner))
+		touch(extract, banner, 1);
+	if (!err)
+		err = touch_tables(extract, session, inventory);
+	if (!err && !session->options.no_log)
+		touch_log(extract);
+	return err ? err : recorder_error(extract->memory);
+}
+
+static struct error *add_pages(void *arg, uint64_t phys)
+{
+	bool added = false;
+
+	return page_set_add(arg, phys, &added);
+}
+
+static struct error *write_file(struct session *session, struct extract *extract, const char *path)
+{
+	struct kdump_contents contents = {
+		.memory = extract->memory,
+		.release = kernel_release(extract->kernel),
+		.machine = extract->memory->arch == ARCH_AARCH64 ? "aarch64" : "x86_64",
+		.stop = &session->stop,
+	};
+	struct page_set *pages = NULL;
+	struct output output;
+	char *info = NULL;
+	char *text = NULL;
+	struct error *err = page_set_create(&pages);
+
+	for (int i = 0; i < RECORD_REASONS && !err; i++)
+		err = page_set_each(recorder_pages(extract->memory, (enum record_reason)i),
+				    add_pages, pages);
+	if (!err)
+		err = kernel_vmcoreinfo(extract->kernel, &info);
+	const char *notes = notebook_text(session->notebook);
+	if (!err &&
+	    (!notes || asprintf(&text, "%s%s", info, noted_is_there(info) ? "" : notes) < 0)) {
+		text = NULL;
+		err = error_no_memory();
+	}
+	if (!err) {
+		contents.pages = pages;
+		contents.vmcoreinfo = text;
+		recorder_set_reason(extract->memory, RECORD_NOTHING);
+		err = output_open(&output, session->out, path);
+		if (!err)
+			err = output_close(&output, kdump_write(output.stream, &contents));
+	}
+	page_set_destroy(pages);
+	free(info);
+	free(text);
+	return err;
+}
+
+static struct error *emit_reasons(struct emitter *emitter, const struct extract *extract)
+{
+	struct error *err = NULL;
+
+	for (int i = 0; i < RECORD_REASONS && !err; i++) {
+		const enum record_reason reason = (enum record_reason)i;
+		const uint64_t pages = page_set_count(recorder_pages(extract->memory, reason));
+		const struct cell cells[] = {
+			cell_text(record_reason_name(reason)),
+			cell_number(pages),
+			cell_number(pages * PAGE),
+		};
+
+		if (pages)
+			err = emitter_row(emitter, cells);
+	}
+	return err;
+}
+
+static struct error *run(struct session *session, struct emitter *emitter, int count, char **words,
+			 int *status)
+{
+	struct extract extract = { 0 };
+
+	(void)status;
+	if (session->in_crash)
+		return error_new("extract reads the dump file itself: outside crash, use "
+				 "`iommupt -c VMCORE extract FILE`");
+	if (count == 0 && !session->options.list_only)
+		return error_new("extract: give the FILE to write, or --list");
+	struct error *err = notebook_create(&session->notebook);
+	if (!err)
+		err = session_kernel(session, &extract.kernel);
+	if (!err) {
+		extract.memory = kernel_memory(extract.kernel);
+		err = touch_all(&extract, session);
+	}
+	if (!err && !session->options.list_only)
+		err = write_file(session, &extract, words[0]);
+	return err ? err : emit_reasons(emitter, &extract);
+}
+
+const struct command command_extract = {
+	.name = "extract",
+	.arguments = "[FILE]",
+	.summary = "a small vmcore that holds only what this tool reads",
+	.description =
+		"Writes a kdump-compressed vmcore with the pages that list, pagemap and walk read: "
+		"page tables, the hardware's tables, kernel structures, the struct pages of what is "
+		"mapped, and the kernel log. Symbols and types are noted in its VMCOREINFO, so that it "
+		"is read without a vmlinux, with the same output. No page of user or guest memory and "
+		"none of the page cache is in it; docs/dumps.md says what it can still reveal.\n"
+		"\n"
+		"Prints how many pages went in, and why. FILE appears when it is complete.",
+	.options = OPTION_FORMAT | OPTION_EXTRACT,
+	.arguments_min = 0,
+	.arguments_max = 1,
+	.schema = &schema_extract,
+	.run = run,
+};
