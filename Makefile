@@ -33,6 +33,8 @@ CRASH_INCLUDE ?= /usr/include/crash
 CRASH_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(OPT) -Wall -Wextra \
                 -Wno-strict-prototypes -I. -isystem $(CRASH_INCLUDE)
 
+SAMPLES_OUT  := $(or $(IOMMUPT_OUT),vmcore-samples/out)
+
 LIB_SOURCES  := $(sort $(wildcard formats/*.c target/*.c walkers/*.c reports/*.c))
 EXTENSION_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard extension/*.c)))
 TEST_SOURCES := $(sort $(wildcard tests/*.c))
@@ -91,10 +93,15 @@ check: deps
 # Every recipe there is, booted and compared; needs some GB of disk and half an hour.
 check-kernels: deps
 	$(MAKE) all
+	scripts/install-packages vmcore-samples/packages
 	vmcore-samples/build --all
+	vmcore-samples/check-truth $(SAMPLES_OUT)/*/
 	tests/check-samples $(BUILD) --all
+	tests/check-extract $(BUILD) $(SAMPLES_OUT)/*/
+	tests/check-crash $(BUILD) $(SAMPLES_OUT)/vtd-panic-6.1
 
 samples: deps
+	scripts/install-packages vmcore-samples/packages
 	vmcore-samples/build --all
 
 asan: deps

@@ -168,8 +168,8 @@ static struct error *flush_bitmap(struct writer *writer)
 
 static struct error *set_bit(struct writer *writer, uint64_t pfn)
 {
-	const uint64_t piece = pfn / (BITMAP_PIECE * 8);
-	const uint64_t within = pfn % (BITMAP_PIECE * 8);
+	const uint64_t piece = pfn / (BITMAP_PIECE * 8ULL);
+	const uint64_t within = pfn % (BITMAP_PIECE * 8ULL);
 	struct error *err = NULL;
 
 	if (piece != writer->bitmap_piece)

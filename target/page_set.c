@@ -76,21 +76,19 @@ static bool grow(struct page_set *set)
 /* The chunk of that number, made if need be; NULL: out of memory. */
 static struct chunk *get_chunk(struct page_set *set, uint64_t number)
 {
-	struct chunk **slot = find_slot(set->slots, set->size, number);
+	struct chunk *chunk = *find_slot(set->slots, set->size, number);
 
-	if (*slot)
-		return *slot;
-	if (set->used * 2 >= set->size) {
-		if (!grow(set))
-			return NULL;
-		slot = find_slot(set->slots, set->size, number);
-	}
-	*slot = calloc(1, sizeof(**slot));
-	if (*slot) {
-		(*slot)->number = number;
+	if (chunk)
+		return chunk;
+	if (set->used * 2 >= set->size && !grow(set))
+		return NULL;
+	chunk = calloc(1, sizeof(*chunk));
+	if (chunk) {
+		chunk->number = number;
+		*find_slot(set->slots, set->size, number) = chunk;
 		set->used++;
 	}
-	return *slot;
+	return chunk;
 }
 
 struct error *page_set_add(struct page_set *set, uint64_t phys, bool *added)

@@ -23,7 +23,8 @@ bool expect_at(bool ok, const char *file, unsigned int line, const char *format,
 
 void expect_error(struct error *err, const char *word, const char *file, unsigned int line)
 {
-	if (!expect_at(err != NULL, file, line, "no error, but one about '%s' is due", word))
+	expect_at(err != NULL, file, line, "no error, but one about '%s' is due", word);
+	if (!err)
 		return;
 	const char *message = err->message;
 	size_t len = strlen(message);

@@ -84,8 +84,7 @@ static const uint32_t R = VFIO_DMA_MAP_FLAG_READ;
 static const uint32_t W = VFIO_DMA_MAP_FLAG_WRITE;
 static const uint32_t RW = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
 
-__attribute__((noreturn, format(printf, 1, 2)))
-static void die(const char *format, ...)
+__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *format, ...)
 {
 	int error = errno;
 	va_list args;
@@ -167,7 +166,9 @@ static int group_of(const char *device)
 /* A group can be opened once only, however many of its devices are wanted. */
 static int open_group(const char *device)
 {
-	static struct { int number, fd; } groups[MAX_DEVICES];
+	static struct {
+		int number, fd;
+	} groups[MAX_DEVICES];
 	static int num_groups;
 	struct vfio_group_status status = { .argsz = sizeof(status) };
 	int number = group_of(device);
@@ -227,7 +228,8 @@ static void read_ranges(void)
 		cap = (void *)header;
 		for (uint32_t i = 0; i < cap->nr_iovas && i < MAX_RANGES; i++)
 			ranges[num_ranges++] = (struct range){
-				cap->iova_ranges[i].start, cap->iova_ranges[i].end,
+				cap->iova_ranges[i].start,
+				cap->iova_ranges[i].end,
 			};
 	}
 	if (!num_ranges)
@@ -347,8 +349,8 @@ static void stress(void)
 		map(page, STRESS_IOVA + i * SZ_2M, PAGE, RW);
 		unmap(STRESS_IOVA + i * SZ_2M, PAGE);
 	}
-	fprintf(truth, "stress %s 0x%llx 0x%llx %d\n", label,
-		(unsigned long long)STRESS_IOVA, (unsigned long long)SZ_2M, COUNT);
+	fprintf(truth, "stress %s 0x%llx 0x%llx %d\n", label, (unsigned long long)STRESS_IOVA,
+		(unsigned long long)SZ_2M, COUNT);
 }
 
 /* The edu device of QEMU: registers of its DMA engine. */
@@ -379,8 +381,7 @@ static volatile char *edu_open(const struct device *device)
 
 	if (pwrite(device->fd, &command, 2, (off_t)(config + PCI_COMMAND)) != 2)
 		die("cannot enable %s", device->name);
-	edu = mmap(NULL, 0x100000, PROT_READ | PROT_WRITE, MAP_SHARED, device->fd,
-		   (off_t)bar);
+	edu = mmap(NULL, 0x100000, PROT_READ | PROT_WRITE, MAP_SHARED, device->fd, (off_t)bar);
 	if (edu == MAP_FAILED)
 		die("cannot reach the registers of %s", device->name);
 	if ((*(volatile uint32_t *)(edu + EDU_IDENT) & 0xff) != 0xed)
@@ -424,8 +425,7 @@ static void move_by_device(void)
 
 	edu_move(edu, ONE_MIB_IOVA, WRITE_ONLY_IOVA);
 	edu_move(edu, READ_ONLY_IOVA, HUGE_IOVA + 5 * PAGE);
-	edu_move(edu, HUGE_MISALIGNED_IOVA + SZ_2M - PAGE,
-		 ranges[num_ranges - 1].last + 1 - PAGE);
+	edu_move(edu, HUGE_MISALIGNED_IOVA + SZ_2M - PAGE, ranges[num_ranges - 1].last + 1 - PAGE);
 }
 
 /* Does the device get what is there? Each page's first bytes are its own. */
@@ -450,8 +450,7 @@ static bool device_writes(volatile char *edu, uint64_t iova)
 
 static void write_fault(const char *access, uint64_t iova)
 {
-	fprintf(truth, "fault %s %s 0x%llx\n", devices[0].name, access,
-		(unsigned long long)iova);
+	fprintf(truth, "fault %s %s 0x%llx\n", devices[0].name, access, (unsigned long long)iova);
 	/* The kernel logs three or four in five seconds, not more. */
 	sleep(2);
 }
@@ -523,13 +522,11 @@ static void write_truth(void)
 		die("cannot open pagemap");
 	for (int i = 0; i < num_ranges; i++)
 		fprintf(truth, "usable %s 0x%llx 0x%llx\n", label,
-			(unsigned long long)ranges[i].start,
-			(unsigned long long)ranges[i].last);
+			(unsigned long long)ranges[i].start, (unsigned long long)ranges[i].last);
 	qsort(mappings, (size_t)num_mappings, sizeof(*mappings), by_iova);
 	for (int i = 0; i < num_mappings; i++)
 		fprintf(truth, "map %s 0x%llx 0x%llx %s\n", label,
-			(unsigned long long)mappings[i].iova,
-			(unsigned long long)mappings[i].size,
+			(unsigned long long)mappings[i].iova, (unsigned long long)mappings[i].size,
 			permissions(mappings[i].flags));
 	for (int i = 0; i < num_mappings; i++) {
 		const struct mapping *m = &mappings[i];
@@ -543,15 +540,13 @@ static void write_truth(void)
 	close(pagemap);
 }
 
-__attribute__((noreturn))
-static void usage(void)
+__attribute__((noreturn)) static void usage(void)
 {
-	fprintf(stderr,
-		"usage: mapper -n LABEL -o FILE [-0] [-g] [-d] [-f] DEVICE...\n"
-		"  -0  map IOVA 0 as well\n"
-		"  -g  map a 1 GiB page as well\n"
-		"  -d  let DEVICE (edu) move data through the tables\n"
-		"  -f  let DEVICE (edu) provoke IOMMU faults\n");
+	fprintf(stderr, "usage: mapper -n LABEL -o FILE [-0] [-g] [-d] [-f] DEVICE...\n"
+			"  -0  map IOVA 0 as well\n"
+			"  -g  map a 1 GiB page as well\n"
+			"  -d  let DEVICE (edu) move data through the tables\n"
+			"  -f  let DEVICE (edu) provoke IOMMU faults\n");
 	exit(EXIT_FAILURE);
 }
 
