@@ -9,15 +9,16 @@
 #include "target/error.h"
 #include "walkers/inventory.h"
 
-static struct error *number_key(const char *key, const char *value, uint64_t max, uint64_t *ret)
+static struct error *number_key(const char *key, const char *value, uint64_t min, uint64_t max,
+				uint64_t *ret)
 {
 	struct error *err = address_parse(value, ret);
 
-	if (!err && *ret <= max)
+	if (!err && *ret >= min && *ret <= max)
 		return NULL;
 	error_free(err);
-	return error_new("root: %s=%s is not a number up to %llu", key, value,
-			 (unsigned long long)max);
+	return error_new("root: %s=%s is not a number from %llu to %llu", key, value,
+			 (unsigned long long)min, (unsigned long long)max);
 }
 
 static struct error *set_granule(struct pt_parameters *parameters, const char *value)
@@ -59,24 +60,24 @@ static struct error *set_number(struct pt_parameters *parameters, const char *ke
 	struct error *err = NULL;
 
 	if (strcmp(key, "levels") == 0) {
-		err = number_key(key, value, PT_MAX_LEVELS, &number);
+		err = number_key(key, value, 1, PT_MAX_LEVELS, &number);
 		parameters->levels = (uint8_t)number;
 	} else if (strcmp(key, "ias") == 0) {
-		err = number_key(key, value, 64, &number);
+		err = number_key(key, value, 1, 64, &number);
 		parameters->input_bits = (uint8_t)number;
 	} else if (strcmp(key, "oas") == 0) {
-		err = number_key(key, value, 64, &number);
+		err = number_key(key, value, 1, 64, &number);
 		parameters->output_bits = (uint8_t)number;
 	} else if (strcmp(key, "concat") == 0) {
-		err = number_key(key, value, 16, &number);
+		err = number_key(key, value, 1, 16, &number);
 		parameters->concat = (uint8_t)number;
 	} else if (strcmp(key, "cbit") == 0) {
-		err = number_key(key, value, 63, &number);
+		err = number_key(key, value, 12, 63, &number);
 		parameters->strip = 1ULL << (number & 63);
 	} else if (strcmp(key, "start-level") == 0) {
 		bool negative = value[0] == '-';
 
-		err = number_key(key, value + negative, 3, &number);
+		err = number_key(key, value + negative, 0, 3, &number);
 		if (err) {
 			error_free(err);
 			err = error_new("root: %s=%s is not a number from -3 to 3", key, value);

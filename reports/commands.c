@@ -34,7 +34,8 @@ static const struct option_row {
 } option_rows[] = {
 	{ "core", "FILE", 'c', 0, true, "vmcore to open: ELF, kdump-compressed or flattened" },
 	{ "symbols", "FILE", 's', 0, true,
-	  "the kernel's debug vmlinux, or a module's debug file; may be repeated" },
+	  "the kernel's debug vmlinux, or a module's debug file, where the dump itself does not say enough; "
+	  "may be repeated" },
 	{ "format", "FORMAT", 256, OPTION_FORMAT, false, "text (the default), csv, json or jsonl" },
 	{ "output", "FILE", 'o', OPTION_OUTPUT, false,
 	  "write to FILE, which appears only when it is complete" },
@@ -336,7 +337,7 @@ void help_print(FILE *out, const struct command *command, bool in_crash)
 	fprintf(out,
 		"Usage: iommupt %sCOMMAND [arguments] [options]\n"
 		"Shows what the IOMMU page tables of a Linux %s say.\n\nCommands:\n",
-		in_crash ? "" : "-c VMCORE -s VMLINUX ", in_crash ? "kernel" : "vmcore");
+		in_crash ? "" : "-c VMCORE [-s FILE]... ", in_crash ? "kernel" : "vmcore");
 	for (const struct command *const *row = commands; *row; row++)
 		fprintf(out, "  %-8s %-15s %s\n", (*row)->name, (*row)->arguments, (*row)->summary);
 	fputs("\nOptions:\n", out);

@@ -107,6 +107,12 @@ static size_t plain(const struct column *column, const struct cell *cell, char *
 					      : format_number(room, cell->number);
 }
 
+/* What a terminal might act upon: names come from the dump. */
+static bool is_control(char c)
+{
+	return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
 static void text_cell(struct emitter *emitter, size_t i, const char *value, size_t len)
 {
 	const struct column *column = &emitter->schema->columns[i];
@@ -117,7 +123,8 @@ static void text_cell(struct emitter *emitter, size_t i, const char *value, size
 		len = 1;
 	}
 	if (column->type == COLUMN_TEXT) {
-		put_bytes(emitter, value, len);
+		for (size_t at = 0; at < len; at++)
+			put_char(emitter, is_control(value[at]) ? '?' : value[at]);
 		for (size_t pad = len; pad < column->width && !last; pad++)
 			put_char(emitter, ' ');
 	} else {

@@ -39,7 +39,10 @@ struct schema {
 	size_t count;
 };
 
-/* One value; of a text cell `text` (NULL: empty), of others `number` unless `empty`. */
+/*
+ * One value: of a text cell `text` (NULL is ""), of others `number`; `empty`: none at all. Text is
+ * kept as it is, but in text output control characters of a dump are shown as `?`.
+ */
 struct cell {
 	const char *text;
 	uint64_t number;

@@ -41,7 +41,8 @@ static enum file_kind recognise(int fd)
 static struct error *open_file(const char *path, int *ret)
 {
 	struct stat status;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Opening a pipe would wait for its writer. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0 && (errno == EACCES || errno == EPERM))
 		return error_errno(
@@ -49,9 +50,10 @@ static struct error *open_file(const char *path, int *ret)
 	if (fd < 0)
 		return error_errno(errno, "%s: cannot be opened; check the name given with -c",
 				   path);
-	if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
+	if (fstat(fd, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode)) {
 		close(fd);
-		return error_new("%s: is a directory; give a vmcore file with -c", path);
+		return error_new("%s: is %s; give a vmcore file with -c", path,
+				 S_ISDIR(status.st_mode) ? "a directory" : "not a file");
 	}
 	*ret = fd;
 	return NULL;
