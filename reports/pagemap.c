@@ -140,6 +140,7 @@ static struct error *on_leaves(void *arg, const struct pt_leaves *leaves)
 		return add_row(pagemap, &row);
 	}
 	row.length = row.page_size;
+	err = flush_row(pagemap); /* an unknown part before them */
 	for (uint64_t i = 0; i < leaves->count && !err; i++) {
 		struct row one = row;
 
