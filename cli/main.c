@@ -38,6 +38,9 @@ static struct error *open_kernel(struct session *self, struct kernel **ret)
 					  : need_core();
 	if (!err && self->notebook)
 		err = recorder_create(memory, &memory);
+	/* Nor is the search for the kernel to be seen in it: skip_symbols() begins. */
+	if (!err && self->notebook)
+		recorder_set_reason(memory, RECORD_NOTHING);
 	const struct kernel_source source = {
 		.symbol_files = options->symbols,
 		.count = options->symbol_count,
