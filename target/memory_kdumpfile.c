@@ -29,6 +29,8 @@ struct memory_kdumpfile {
 	kdump_bmp_t *in_memory; /* page frames that are memory; NULL: not known */
 	unsigned int page_shift;
 	int fd;
+	bool compressed;	       /* kdump-compressed, not ELF */
+	struct memory_kdumpfile *kept; /* see keep() */
 };
 
 static struct memory_kdumpfile *to_kdumpfile(struct memory *memory)
@@ -121,6 +123,19 @@ static bool kdumpfile_next_ram(struct memory *memory, uint64_t from, uint64_t *s
 	return true;
 }
 
+/*
+ * kdump_free() of libkdumpfile 0.5.1 writes to memory that it has freed (seen with valgrind)
+ * when the file was kdump-compressed, and crashes when its header was refused. So the context
+ * of such a file is kept for the life of the process: one dump is opened in it.
+ */
+static void keep(struct memory_kdumpfile *self)
+{
+	static struct memory_kdumpfile *kept;
+
+	self->kept = kept;
+	kept = self;
+}
+
 static void kdumpfile_destroy(struct memory *memory)
 {
 	struct memory_kdumpfile *self = to_kdumpfile(memory);
@@ -129,12 +144,15 @@ static void kdumpfile_destroy(struct memory *memory)
 		kdump_bmp_decref(self->in_file);
 	if (self->in_memory)
 		kdump_bmp_decref(self->in_memory);
-	if (self->context)
+	if (self->context && !self->compressed)
 		kdump_free(self->context);
 	if (self->fd >= 0)
 		close(self->fd);
 	free(self->cuts);
-	free(self);
+	if (self->context && self->compressed)
+		keep(self);
+	else
+		free(self);
 }
 
 static const struct memory_ops kdumpfile_ops = {
@@ -212,21 +230,18 @@ static bool never_map(kdump_ctx_t *context)
 
 static struct error *open_context(struct memory_kdumpfile *self, const char *path)
 {
-	char head[8];
+	char head[8] = "";
 
 	self->context = kdump_new();
 	if (!self->context)
 		return error_no_memory();
+	self->compressed = pread(self->fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+			   (memcmp(head, "KDUMP   ", 8) == 0 || memcmp(head, "DISKDUMP", 8) == 0);
 	if (never_map(self->context) && kdump_open_fd(self->context, self->fd) == KDUMP_OK)
 		return NULL;
-	struct error *err = error_new(
-		"%s: cannot be read as a vmcore (%s); give an ELF or kdump-compressed vmcore with -c",
-		path, kdump_get_err(self->context));
-	/* kdump_free() of 0.5.1 crashes when a kdump header was refused: such a one is left. */
-	if (pread(self->fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
-	    (memcmp(head, "KDUMP   ", 8) == 0 || memcmp(head, "DISKDUMP", 8) == 0))
-		self->context = NULL;
-	return err;
+	return error_new("%s: cannot be read as a vmcore (%s); give an ELF or kdump-compressed "
+			 "vmcore with -c",
+			 path, kdump_get_err(self->context));
 }
 
 struct error *memory_kdumpfile_open(const char *path, int fd, struct memory **ret)
