@@ -143,33 +143,35 @@ static struct error *add_noted(struct kernel *kernel)
 	return err;
 }
 
-/* The dump's own symbols and types. */
+/* With files at hand damage of the dump's own copy is no reason to stop. */
+static struct error *unless_files(const struct kernel *kernel, struct error *err)
+{
+	if (kernel->files_count == 0)
+		return err;
+	error_free(err);
+	return NULL;
+}
+
+/* The dump's own symbols and types; behind those of vmlinux, which lack the modules'. */
 static struct error *add_from_dump(struct kernel *kernel, enum types_from types_from)
 {
 	struct symbols *symbols = NULL;
 	struct types *types = NULL;
 	size_t skipped = 0;
-	struct error *err = NULL;
+	struct error *err = unless_files(kernel, kallsyms_open(kernel, &symbols));
 
-	if (kernel->symbols_count == 0)
-		err = kallsyms_open(kernel, &symbols);
 	if (!err && symbols)
 		kernel->symbols[kernel->symbols_count++] = symbols;
 	if (!err && kernel->symbols_count && types_from != TYPES_DWARF)
-		err = btf_open_kernel(kernel, &types);
-	if (!err && types)
-		kernel->types[kernel->types_count++] = types;
-	/* With files at hand damage of the dump's own copy is no reason to stop. */
-	if (err && kernel->files_count) {
-		error_free(err);
-		err = NULL;
-	}
+		err = unless_files(kernel, btf_open_kernel(kernel, &types));
+	if (err || !types)
+		return err;
+	kernel->types[kernel->types_count++] = types;
 	/* Nor is a module that cannot be read: what is missed in it will be said then. */
-	if (!err && types)
-		error_free(btf_add_modules(kernel, types, &skipped));
-	if (!err && symbols && types)
+	error_free(btf_add_modules(kernel, types, &skipped));
+	if (symbols)
 		error_free(kallsyms_add_modules(kernel, symbols, &skipped));
-	return err;
+	return NULL;
 }
 
 static struct error *need_symbols(const struct kernel *kernel)
