@@ -123,8 +123,12 @@ static void text_cell(struct emitter *emitter, size_t i, const char *value, size
 		len = 1;
 	}
 	if (column->type == COLUMN_TEXT) {
-		for (size_t at = 0; at < len; at++)
-			put_char(emitter, is_control(value[at]) ? '?' : value[at]);
+		for (size_t at = 0; at < len; at++) {
+			if (is_control(value[at]))
+				put_char(emitter, '?');
+			else
+				put_char(emitter, value[at]);
+		}
 		for (size_t pad = len; pad < column->width && !last; pad++)
 			put_char(emitter, ' ');
 	} else {
