@@ -45,8 +45,8 @@ struct session {
 	volatile sig_atomic_t stop; /* set by a signal handler: end the command at once */
 	struct options options;	    /* of the running command */
 	/*
-	 * Opens what is looked at. The command: the files of -c and -s. crash: itself.
-	 * @raw_allowed: only memory is needed, no kernel.
+	 * Open what is looked at: a kernel, or physical memory alone for root: targets. The
+	 * command: the files of -c and -s. crash: itself.
 	 */
 	struct error *(*open_kernel)(struct session *session, struct kernel **ret);
 	struct error *(*open_memory)(struct session *session, struct memory **ret);
