@@ -169,6 +169,7 @@ struct error *bare_table_parse(const char *target, struct space *space)
 	space->view = VIEW_HW;
 	space->mode = SPACE_TABLE;
 	space->domain_id = -1;
+	space->pid = -1;
 	struct error *err = parse(copy, space);
 	free(copy);
 	return err;

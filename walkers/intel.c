@@ -101,31 +101,6 @@ static unsigned int context_number(const struct scan *scan, uint16_t rid)
 	return (rid >> 8) * 2U + (scan->scalable && (rid & 0x80) ? 1U : 0U);
 }
 
-static struct space_step *add_step(struct space *space, const char *level, uint64_t table,
-				   unsigned int index, const uint64_t *words, unsigned int count)
-{
-	struct space_step *step = &space->steps[space->step_count++];
-
-	step->level = level;
-	step->table = table;
-	step->index = index;
-	step->entry_addr = table + (uint64_t)index * count * sizeof(*words);
-	step->word_count = count;
-	memcpy(step->words, words, count * sizeof(*words));
-	return step;
-}
-
-static void __attribute__((format(printf, 3, 4)))
-set_mode(struct space *space, enum space_mode mode, const char *format, ...)
-{
-	va_list args;
-
-	space->mode = mode;
-	va_start(args, format);
-	vsnprintf(space->reason, sizeof(space->reason), format, args);
-	va_end(args);
-}
-
 /* First stage: FSPM 0 is 4 levels, 1 is 5 (9.6). A and D are always kept (3.6.2). */
 static bool set_first_stage(struct space *space, unsigned int levels, uint64_t root)
 {
@@ -133,7 +108,7 @@ static bool set_first_stage(struct space *space, unsigned int levels, uint64_t r
 	struct error *err = pt_geometry_init(&pt_format_vtd_fs, &parameters, &space->tree.geometry);
 
 	if (err) {
-		set_mode(space, SPACE_UNKNOWN, "%.120s", err->message);
+		space_set_mode(space, SPACE_UNKNOWN, "%.120s", err->message);
 		error_free(err);
 		return false;
 	}
@@ -150,7 +125,7 @@ static bool set_tree(struct space *space, unsigned int aw, uint64_t root, bool d
 	};
 
 	if (aw < 1 || aw > 3) {
-		set_mode(space, SPACE_UNKNOWN, "address width code %u is reserved", aw);
+		space_set_mode(space, SPACE_UNKNOWN, "address width code %u is reserved", aw);
 		return false;
 	}
 	error_free(pt_geometry_init(&pt_format_vtd_ss, &parameters, &space->tree.geometry));
@@ -170,7 +145,7 @@ static void read_legacy_context(struct space *space, struct space_step *step)
 
 	if (!(lo & 1)) {
 		snprintf(step->meaning, sizeof(step->meaning), "P=0: not present");
-		set_mode(space, SPACE_BLOCKED, "context entry not present");
+		space_set_mode(space, SPACE_BLOCKED, "context entry not present");
 		return;
 	}
 	space->domain_id = (int64_t)pt_field(hi, 23, 8);
@@ -180,9 +155,10 @@ static void read_legacy_context(struct space *space, struct space_step *step)
 	if (!set_tree(space, aw, lo & pt_bits(51, 12), false))
 		return;
 	if (type == 2)
-		set_mode(space, SPACE_PASSTHROUGH, "context entry says pass-through");
+		space_set_mode(space, SPACE_PASSTHROUGH, "context entry says pass-through");
 	else if (type == 3)
-		set_mode(space, SPACE_UNKNOWN, "context entry's translation type 3 is reserved");
+		space_set_mode(space, SPACE_UNKNOWN,
+			       "context entry's translation type 3 is reserved");
 	else
 		space->mode = SPACE_TABLE;
 }
@@ -200,7 +176,7 @@ static void read_pasid_entry(struct space *space, struct space_step *step)
 
 	if (!(word[0] & 1)) {
 		snprintf(step->meaning, sizeof(step->meaning), "P=0: not present");
-		set_mode(space, SPACE_BLOCKED, "PASID entry not present");
+		space_set_mode(space, SPACE_BLOCKED, "PASID entry not present");
 		return;
 	}
 	space->domain_id = (int64_t)pt_field(word[1], 15, 0);
@@ -217,7 +193,7 @@ static void read_pasid_entry(struct space *space, struct space_step *step)
 		break;
 	case 4:
 		if (set_tree(space, aw, 0, false))
-			set_mode(space, SPACE_PASSTHROUGH, "PASID entry says pass-through");
+			space_set_mode(space, SPACE_PASSTHROUGH, "PASID entry says pass-through");
 		break;
 	case 1:
 		if (set_first_stage(space, pt_field(word[2], 3, 2) == 1 ? 5 : 4,
@@ -225,27 +201,12 @@ static void read_pasid_entry(struct space *space, struct space_step *step)
 			space->mode = SPACE_TABLE;
 		break;
 	case 3:
-		set_mode(space, SPACE_UNKNOWN, "nested tables are not decoded yet");
+		space_set_mode(space, SPACE_UNKNOWN, "nested tables are not decoded yet");
 		break;
 	default:
-		set_mode(space, SPACE_UNKNOWN, "PASID entry's translation type %u is reserved",
-			 type);
+		space_set_mode(space, SPACE_UNKNOWN,
+			       "PASID entry's translation type %u is reserved", type);
 	}
-}
-
-static struct error *new_space(const struct scan *scan, const struct device *device,
-			       const char *kind, struct space **ret)
-{
-	struct error *err = inventory_add_space(scan->inventory, ret);
-
-	if (err)
-		return err;
-	struct space *space = *ret;
-	snprintf(space->name, sizeof(space->name), "%s", device->name);
-	space->kind = kind;
-	space->view = VIEW_HW;
-	space->unit = scan->unit;
-	return space_add_device(space, device);
 }
 
 /* The PASID table entries of one 4 KiB table, from PASID @first on. */
@@ -263,7 +224,8 @@ static struct error *read_pasid_table(const struct scan *scan, const struct devi
 
 		if (!own && (status != BLOCK_OK || !(entries[i][0] & 1)))
 			continue;
-		struct error *err = new_space(scan, device, own ? "device" : "pasid", &space);
+		struct error *err = inventory_add_hw_space(scan->inventory, scan->unit, device,
+							   own ? "device" : "pasid", &space);
 		if (err)
 			return err;
 		if (!own)
@@ -273,16 +235,16 @@ static struct error *read_pasid_table(const struct scan *scan, const struct devi
 		space->pasid = first + i;
 		memcpy(space->steps, context->steps, sizeof(space->steps));
 		space->step_count = context->step_count;
-		struct space_step *step =
-			add_step(space, "pasid-dir", directory, first / 64, directory_entry, 1);
+		struct space_step *step = space_add_step(space, "pasid-dir", directory, first / 64,
+							 directory_entry, 1);
 		snprintf(step->meaning, sizeof(step->meaning), "P=%d FPD=%d -> 0x%" PRIx64,
 			 (int)(*directory_entry & 1), !!(*directory_entry & 2), table);
 		if (status != BLOCK_OK) {
-			set_mode(space, SPACE_UNKNOWN, "PASID table at 0x%" PRIx64 " is %s", table,
-				 block_status_text(status));
+			space_set_mode(space, SPACE_UNKNOWN, "PASID table at 0x%" PRIx64 " is %s",
+				       table, block_status_text(status));
 			continue;
 		}
-		step = add_step(space, "pasid", table, i, entries[i], 8);
+		step = space_add_step(space, "pasid", table, i, entries[i], 8);
 		read_pasid_entry(space, step);
 	}
 	return NULL;
@@ -315,16 +277,16 @@ static struct error *read_pasids(const struct scan *scan, const struct device *d
 	if (err || own_found)
 		return err;
 	struct space *space = NULL;
-	err = new_space(scan, device, "device", &space);
+	err = inventory_add_hw_space(scan->inventory, scan->unit, device, "device", &space);
 	if (err)
 		return err;
 	memcpy(space->steps, context->steps, sizeof(space->steps));
 	space->step_count = context->step_count;
 	if (status == BLOCK_OK)
-		set_mode(space, SPACE_BLOCKED, "PASID directory entry not present");
+		space_set_mode(space, SPACE_BLOCKED, "PASID directory entry not present");
 	else
-		set_mode(space, SPACE_UNKNOWN, "PASID directory at 0x%" PRIx64 " is %s", directory,
-			 block_status_text(status));
+		space_set_mode(space, SPACE_UNKNOWN, "PASID directory at 0x%" PRIx64 " is %s",
+			       directory, block_status_text(status));
 	return NULL;
 }
 
@@ -350,8 +312,8 @@ static struct error *read_requester(const struct scan *scan, const struct device
 	struct space *space = NULL;
 	struct space context = { .kind = "device" };
 
-	struct space_step *step = add_step(&context, "root", scan->unit->root, rid >> 8,
-					   &scan->root[(size_t)(rid >> 8) * 2], 2);
+	struct space_step *step = space_add_step(&context, "root", scan->unit->root, rid >> 8,
+						 &scan->root[(size_t)(rid >> 8) * 2], 2);
 	snprintf(step->meaning, sizeof(step->meaning), "P=%d%s -> 0x%" PRIx64, (int)(root_word & 1),
 		 !scan->scalable ? ""
 		 : rid & 0x80	 ? " upper half"
@@ -359,26 +321,27 @@ static struct error *read_requester(const struct scan *scan, const struct device
 		 root_word & pt_bits(51, 12));
 	const struct block_request *request = &scan->requests[number];
 	if (!(root_word & 1)) {
-		set_mode(&context, SPACE_BLOCKED, "root entry not present");
+		space_set_mode(&context, SPACE_BLOCKED, "root entry not present");
 	} else if (request->status != BLOCK_OK) {
-		set_mode(&context, SPACE_UNKNOWN, "context table at 0x%" PRIx64 " is %s",
-			 request->phys, block_status_text(request->status));
+		space_set_mode(&context, SPACE_UNKNOWN, "context table at 0x%" PRIx64 " is %s",
+			       request->phys, block_status_text(request->status));
 	} else {
 		uint64_t entry[4];
 
 		memcpy(entry, scan->contexts[number] + (size_t)index * words * sizeof(*entry),
 		       words * sizeof(*entry));
-		step = add_step(&context, "context", request->phys, index, entry, words);
+		step = space_add_step(&context, "context", request->phys, index, entry, words);
 		if (scan->scalable) {
 			describe_scalable_context(step);
 			if (entry[0] & 1)
 				return read_pasids(scan, device, &context);
-			set_mode(&context, SPACE_BLOCKED, "context entry not present");
+			space_set_mode(&context, SPACE_BLOCKED, "context entry not present");
 		} else {
 			read_legacy_context(&context, step);
 		}
 	}
-	struct error *err = new_space(scan, device, "device", &space);
+	struct error *err =
+		inventory_add_hw_space(scan->inventory, scan->unit, device, "device", &space);
 	if (err)
 		return err;
 	space->mode = context.mode;
@@ -404,31 +367,6 @@ static bool context_present(const struct scan *scan, uint16_t rid)
 	return lo & 1;
 }
 
-/* A requester that has a context entry but no struct device of its own. */
-static struct error *add_requester(const struct scan *scan, uint16_t rid,
-				   const struct device *original, struct device **ret)
-{
-	struct error *err = inventory_add_device(scan->inventory, ret);
-
-	if (err)
-		return err;
-	struct device *device = *ret;
-	device->is_pci = true;
-	device->segment = scan->unit->segment;
-	device->rid = rid;
-	device->has_dma_rid = true;
-	device->dma_segment = device->segment;
-	device->dma_rid = rid;
-	device->unit = scan->unit;
-	device_pci_name(device->segment, rid, device->name, sizeof(device->name));
-	if (original) {
-		snprintf(device->alias_of, sizeof(device->alias_of), "%s", original->name);
-		device->group = original->group;
-		device->domain = original->domain;
-	}
-	return NULL;
-}
-
 /* The devices that the kernel puts behind this unit, then what only the tables know. */
 static struct error *read_requesters(const struct scan *scan)
 {
@@ -449,7 +387,8 @@ static struct error *read_requesters(const struct scan *scan)
 							   (uint16_t)rid, &alias);
 		if (device && !alias && device->unit == scan->unit)
 			continue;
-		err = add_requester(scan, (uint16_t)rid, alias ? device : NULL, &device);
+		err = inventory_add_requester(scan->inventory, scan->unit, (uint16_t)rid,
+					      alias ? device : NULL, &device);
 		if (!err)
 			err = read_requester(scan, device);
 	}
@@ -506,11 +445,13 @@ static struct error *add_untranslated(const struct scan *scan)
 
 		if (scan->inventory->devices[i]->unit != scan->unit)
 			continue;
-		err = new_space(scan, scan->inventory->devices[i], "device", &space);
+		err = inventory_add_hw_space(scan->inventory, scan->unit,
+					     scan->inventory->devices[i], "device", &space);
 		if (err)
 			break;
 		set_tree(space, 2, 0, false);
-		set_mode(space, SPACE_PASSTHROUGH, "translation is off in %s", scan->unit->name);
+		space_set_mode(space, SPACE_PASSTHROUGH, "translation is off in %s",
+			       scan->unit->name);
 	}
 	return err;
 }
@@ -683,13 +624,13 @@ static struct error *read_domain(const struct scan *scan, struct space *space)
 	if (err)
 		return err;
 	if (root == 0) {
-		set_mode(space, SPACE_BLOCKED, "domain has no table");
+		space_set_mode(space, SPACE_BLOCKED, "domain has no table");
 	} else if (first_stage ? set_first_stage(space, levels, 0)
 			       : set_tree(space, levels - 2, 0, dirty)) {
 		space->mode = SPACE_TABLE;
 		if (!kernel_to_phys(scan->kernel, root, &space->tree.root))
-			set_mode(space, SPACE_UNKNOWN, "table at 0x%" PRIx64 " is not mapped",
-				 root);
+			space_set_mode(space, SPACE_UNKNOWN, "table at 0x%" PRIx64 " is not mapped",
+				       root);
 	}
 	return NULL;
 }
@@ -720,17 +661,17 @@ static struct error *fill_domain(void *arg, struct space *space, uint32_t type)
 	const struct scan *scan = arg;
 
 	if (type == DOMAIN_BLOCKED) {
-		set_mode(space, SPACE_BLOCKED, "blocking domain");
+		space_set_mode(space, SPACE_BLOCKED, "blocking domain");
 		return NULL;
 	}
 	if (type == DOMAIN_IDENTITY && !identity_has_table(scan, space->domain)) {
 		set_tree(space, 2, 0, false);
-		set_mode(space, SPACE_PASSTHROUGH, "identity domain");
+		space_set_mode(space, SPACE_PASSTHROUGH, "identity domain");
 		return NULL;
 	}
 	if (type != DOMAIN_UNMANAGED && type != DOMAIN_DMA && type != DOMAIN_DMA_FQ &&
 	    type != DOMAIN_IDENTITY) {
-		set_mode(space, SPACE_UNKNOWN, "%s domains are not decoded yet", space->type);
+		space_set_mode(space, SPACE_UNKNOWN, "%s domains are not decoded yet", space->type);
 		return NULL;
 	}
 	return read_domain(scan, space);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "walkers/inventory.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,14 +67,81 @@ struct error *inventory_add_space(struct inventory *inventory, struct space **re
 	struct error *err = add_object((void ***)&inventory->spaces, &inventory->space_count,
 				       sizeof(**ret), (void **)ret);
 
-	if (!err)
+	if (!err) {
 		(*ret)->domain_id = -1;
+		(*ret)->pid = -1;
+	}
 	return err;
 }
 
 struct error *space_add_device(struct space *space, const struct device *device)
 {
 	return append((void ***)&space->devices, &space->device_count, (void *)device);
+}
+
+struct error *inventory_add_hw_space(struct inventory *inventory, const struct unit *unit,
+				     const struct device *device, const char *kind,
+				     struct space **ret)
+{
+	struct error *err = inventory_add_space(inventory, ret);
+
+	if (err)
+		return err;
+	struct space *space = *ret;
+	snprintf(space->name, sizeof(space->name), "%s", device->name);
+	space->kind = kind;
+	space->view = VIEW_HW;
+	space->unit = unit;
+	return space_add_device(space, device);
+}
+
+struct error *inventory_add_requester(struct inventory *inventory, const struct unit *unit,
+				      uint16_t rid, const struct device *original,
+				      struct device **ret)
+{
+	struct error *err = inventory_add_device(inventory, ret);
+
+	if (err)
+		return err;
+	struct device *device = *ret;
+	device->is_pci = true;
+	device->segment = unit->segment;
+	device->rid = rid;
+	device->has_dma_rid = true;
+	device->dma_segment = device->segment;
+	device->dma_rid = rid;
+	device->unit = unit;
+	device_pci_name(device->segment, rid, device->name, sizeof(device->name));
+	if (original) {
+		snprintf(device->alias_of, sizeof(device->alias_of), "%s", original->name);
+		device->group = original->group;
+		device->domain = original->domain;
+	}
+	return NULL;
+}
+
+struct space_step *space_add_step(struct space *space, const char *level, uint64_t table,
+				  unsigned int index, const uint64_t *words, unsigned int count)
+{
+	struct space_step *step = &space->steps[space->step_count++];
+
+	step->level = level;
+	step->table = table;
+	step->index = index;
+	step->entry_addr = table + (uint64_t)index * count * sizeof(*words);
+	step->word_count = count;
+	memcpy(step->words, words, count * sizeof(*words));
+	return step;
+}
+
+void space_set_mode(struct space *space, enum space_mode mode, const char *format, ...)
+{
+	va_list args;
+
+	space->mode = mode;
+	va_start(args, format);
+	vsnprintf(space->reason, sizeof(space->reason), format, args);
+	va_end(args);
 }
 
 struct error *inventory_warn(struct inventory *inventory, struct error *err, const char *where)

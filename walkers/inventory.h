@@ -83,7 +83,7 @@ struct device {
 
 struct space {
 	char name[NAME_BYTES]; /* the `space` column; accepted as a TARGET */
-	const char *kind;      /* "device", "pasid", "domain" */
+	const char *kind;      /* "device", "pasid", "domain", "vm", "process", "root" */
 	enum space_view view;
 	enum space_mode mode;
 	struct pt_tree tree; /* of SPACE_TABLE; geometry also of SPACE_PASSTHROUGH's width */
@@ -91,7 +91,9 @@ struct space {
 	uint64_t object;     /* the driver's structure around it, when known; 0 */
 	uint32_t pasid;	     /* of kind "pasid" */
 	bool has_pasid;
-	int64_t domain_id; /* DID in hardware; -1 */
+	int64_t domain_id;     /* DID in hardware; -1 */
+	int64_t pid;	       /* of the process, or of the VM's process; -1 */
+	char comm[NAME_BYTES]; /* its command name; "" */
 	const struct unit *unit;
 	char type[NAME_BYTES]; /* domain type in words: "dma", "unmanaged", ...; "" */
 	char reason[160];      /* of SPACE_UNKNOWN and SPACE_BLOCKED */
@@ -135,6 +137,30 @@ struct error *inventory_add_unit(struct inventory *inventory, struct unit **ret)
 struct error *inventory_add_device(struct inventory *inventory, struct device **ret);
 struct error *inventory_add_space(struct inventory *inventory, struct space **ret);
 struct error *space_add_device(struct space *space, const struct device *device);
+
+/* inventory_add_hw_space() - what hardware has for @device: a space of its name and unit. */
+struct error *inventory_add_hw_space(struct inventory *inventory, const struct unit *unit,
+				     const struct device *device, const char *kind,
+				     struct space **ret);
+
+/*
+ * inventory_add_requester() - a requester ID that has an entry in @unit's tables but no struct
+ * device of its own; @original is the device that it stands for, or NULL.
+ */
+struct error *inventory_add_requester(struct inventory *inventory, const struct unit *unit,
+				      uint16_t rid, const struct device *original,
+				      struct device **ret);
+
+/*
+ * space_add_step() - the next entry on the way to the root of @space: number @index of the
+ * structure at @table, of @count words. The caller fills in its `meaning`.
+ */
+struct space_step *space_add_step(struct space *space, const char *level, uint64_t table,
+				  unsigned int index, const uint64_t *words, unsigned int count);
+
+/* space_set_mode() - how @space translates, and why, in words. */
+void space_set_mode(struct space *space, enum space_mode mode, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* inventory_warn() - record what could not be read. Consumes @err; takes NULL. */
 struct error *inventory_warn(struct inventory *inventory, struct error *err, const char *where);
