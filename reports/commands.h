@@ -21,6 +21,7 @@ enum option_set {
 	OPTION_MANUAL = 1 << 4,
 	OPTION_EXTRACT = 1 << 5,
 	OPTION_FORMAT = 1 << 6, /* --format alone */
+	OPTION_USAGE = 1 << 16, /* --near, --histogram, --counters */
 };
 
 struct command {
@@ -32,6 +33,9 @@ struct command {
 	int arguments_min;
 	int arguments_max;
 	const struct schema *schema; /* NULL: writes no records */
+	/* The schema where the options ask for another kind of record; NULL: always `schema`. */
+	const struct schema *(*choose_schema)(const struct options *options);
+	const struct schema *const *more_schemas; /* what it may choose; NULL-terminated */
 	/*
 	 * Run with the words behind the command name. @emitter is there when the command has
 	 * a schema. *@status is EXIT_DONE unless the command changes it.
@@ -43,9 +47,10 @@ struct command {
 /* One row a command; NULL-terminated. */
 extern const struct command *const commands[];
 extern const struct command command_list, command_pagemap, command_walk, command_extract,
-	command_help;
+	command_usage, command_check, command_help;
 
-extern const struct schema schema_list, schema_pagemap, schema_walk, schema_extract;
+extern const struct schema schema_list, schema_pagemap, schema_walk, schema_extract, schema_usage,
+	schema_histogram, schema_counters, schema_check;
 
 const struct command *command_find(const char *name);
 

@@ -103,8 +103,13 @@ static size_t plain(const struct column *column, const struct cell *cell, char *
 		*ret = cell->text ? cell->text : "";
 		return strlen(*ret);
 	}
-	return column->type == COLUMN_ADDRESS ? format_address(room, cell->number)
-					      : format_number(room, cell->number);
+	if (column->type == COLUMN_ADDRESS)
+		return format_address(room, cell->number);
+	if (column->type == COLUMN_SIGNED && (int64_t)cell->number < 0) {
+		room[0] = '-';
+		return 1 + format_number(room + 1, -cell->number);
+	}
+	return format_number(room, cell->number);
 }
 
 /* What a terminal might act upon: names come from the dump. */
@@ -248,7 +253,7 @@ static void json_object(struct emitter *emitter, const struct cell *cells)
 		put_char(emitter, ':');
 		if (cells[i].empty)
 			put_text(emitter, "null");
-		else if (column->type == COLUMN_NUMBER)
+		else if (column->type != COLUMN_TEXT && column->type != COLUMN_ADDRESS)
 			put_bytes(emitter, value, len);
 		else
 			json_string(emitter, value, len);

@@ -23,6 +23,7 @@ enum column_type {
 	COLUMN_TEXT,
 	COLUMN_ADDRESS, /* 0x hex; a string in JSON */
 	COLUMN_NUMBER,	/* decimal; a number in JSON */
+	COLUMN_SIGNED,	/* the same; the cell's number is an int64_t */
 };
 
 struct column {
