@@ -186,6 +186,15 @@ static struct error *run(struct session *session, struct emitter *emitter, int c
 	return err;
 }
 
+static bool list_rule(size_t i, const char **name, const char **text)
+{
+	if (i >= RULES)
+		return false;
+	*name = rule_rows[i].name;
+	*text = rule_rows[i].reason;
+	return true;
+}
+
 const struct command command_check = {
 	.name = "check",
 	.arguments = "[RULE]...",
@@ -202,5 +211,7 @@ const struct command command_check = {
 	.arguments_min = 0,
 	.arguments_max = RULES,
 	.schema = &schema_check,
+	.list_title = "Rules",
+	.list_item = list_rule,
 	.run = run,
 };

@@ -329,6 +329,17 @@ static void print_columns(FILE *out, const struct schema *schema)
 			schema->columns[i].description);
 }
 
+static void print_list(FILE *out, const struct command *command)
+{
+	const char *name = NULL;
+	const char *text = NULL;
+
+	if (command->list_item)
+		fprintf(out, "\n%s:\n", command->list_title);
+	for (size_t i = 0; command->list_item && command->list_item(i, &name, &text); i++)
+		fprintf(out, "  %-18s %s\n", name, text);
+}
+
 static const char target_help[] =
 	"TARGET is one of:\n"
 	"  0000:3b:00.0        a PCI device (3b:00.0 when the segment is 0), and its PASIDs\n"
@@ -355,6 +366,7 @@ static void print_one(FILE *out, const struct command *command, bool in_crash)
 		if (option_rows[i].set & command->options)
 			print_option(out, &option_rows[i]);
 	}
+	print_list(out, command);
 	if (command->schema)
 		print_columns(out, command->schema);
 	for (const struct schema *const *more = command->more_schemas; more && *more; more++)
@@ -434,6 +446,14 @@ static void roff_command(FILE *out, const struct command *command)
 	roff_text(out, command->summary);
 	fputs(".PP\n", out);
 	roff_text(out, command->description);
+	const char *name = NULL;
+	const char *text = NULL;
+	if (command->list_item)
+		fprintf(out, ".PP\n%s:\n", command->list_title);
+	for (size_t i = 0; command->list_item && command->list_item(i, &name, &text); i++) {
+		fprintf(out, ".TP\n.I %s\n", name);
+		roff_text(out, text);
+	}
 	if (command->schema)
 		roff_columns(out, command->schema);
 	for (const struct schema *const *more = command->more_schemas; more && *more; more++)

@@ -6,6 +6,7 @@
 #ifndef IOMMUPT_COMMANDS_H
 #define IOMMUPT_COMMANDS_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "reports/session.h"
@@ -36,6 +37,9 @@ struct command {
 	/* The schema where the options ask for another kind of record; NULL: always `schema`. */
 	const struct schema *(*choose_schema)(const struct options *options);
 	const struct schema *const *more_schemas; /* what it may choose; NULL-terminated */
+	/* A list for the help, item by item: its title ("Rules"); false at the end. May be NULL. */
+	const char *list_title;
+	bool (*list_item)(size_t i, const char **name, const char **text);
 	/*
 	 * Run with the words behind the command name. @emitter is there when the command has
 	 * a schema. *@status is EXIT_DONE unless the command changes it.
