@@ -20,6 +20,7 @@ const struct command *const commands[] = {
 	&command_walk,
 	&command_usage,
 	&command_check,
+	&command_export,
 	&command_extract,
 	&command_help,
 	NULL,

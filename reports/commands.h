@@ -51,7 +51,7 @@ struct command {
 /* One row a command; NULL-terminated. */
 extern const struct command *const commands[];
 extern const struct command command_list, command_pagemap, command_walk, command_extract,
-	command_usage, command_check, command_help;
+	command_usage, command_check, command_export, command_help;
 
 extern const struct schema schema_list, schema_pagemap, schema_walk, schema_extract, schema_usage,
 	schema_histogram, schema_counters, schema_check;

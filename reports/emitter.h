@@ -73,6 +73,15 @@ struct error *emitter_create(FILE *out, enum output_format format, const struct 
 			     struct emitter **ret);
 
 /*
+ * emitter_create_sink() - rows go to @row instead of a stream: another place for what the commands
+ * say (a database). An error of @row ends the command.
+ */
+typedef struct error *emitter_sink(void *arg, const struct schema *schema,
+				   const struct cell *cells);
+struct error *emitter_create_sink(emitter_sink *row, void *arg, const struct schema *schema,
+				  struct emitter **ret);
+
+/*
  * emitter_text_columns() - in text, show only the first @count columns: people need no columns
  * that are empty throughout. To be called before the first row; other formats have them all.
  */
