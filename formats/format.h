@@ -98,6 +98,7 @@ struct pt_run {
 	uint8_t perm;	    /* PT_R | PT_W | PT_X */
 	uint8_t size_lg2;   /* leaf: log2 of the bytes one item maps (its page size) */
 	uint8_t next_level; /* table: level of the table that it points to */
+	bool torn;	    /* leaf: other entries of its item differ; each stands for itself */
 };
 
 /* Enough for any block: 64 KiB tables have 8192 entries, concatenated roots as many. */
@@ -122,7 +123,8 @@ struct pt_format {
 	 * Decode @count entries of a block at @level, whose first entry is number @index, into
 	 * @runs (room for @count); returns the number of runs. Runs come in order and cover
 	 * every entry. Leaves join when attributes, permissions and size are equal and outputs
-	 * are contiguous; a table is always a run of its own.
+	 * are contiguous; a table is always a run of its own. An item's entries are one item when
+	 * they agree (those in the block); when not, each is a leaf of one entry's size, `torn`.
 	 */
 	size_t (*decode)(const struct pt_geometry *geometry, unsigned int level,
 			 const uint64_t *entries, unsigned int index, unsigned int count,
@@ -134,6 +136,7 @@ struct pt_format {
 
 /* All formats, one row each. NULL-terminated. */
 extern const struct pt_format *const pt_formats[];
+extern const struct pt_format pt_format_amdv1;
 extern const struct pt_format pt_format_vtd_fs;
 extern const struct pt_format pt_format_vtd_ss;
 extern const struct pt_format pt_format_x86_64;

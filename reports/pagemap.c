@@ -164,7 +164,8 @@ static struct error *on_fault(void *arg, const struct pt_fault *fault)
 
 	table_faults_add(&pagemap->faults, fault);
 	/* A table that was entered again, or an entry that hardware refuses, hides nothing. */
-	if (fault->kind == PT_FAULT_REPEATED || fault->kind == PT_FAULT_INVALID)
+	if (fault->kind == PT_FAULT_REPEATED || fault->kind == PT_FAULT_INVALID ||
+	    fault->kind == PT_FAULT_TORN)
 		return NULL;
 	const struct row row = {
 		.iova = fault->iova,
@@ -195,7 +196,7 @@ static struct error *emit_passthrough(struct pagemap *pagemap)
 		[PAGE_STATE] = cell_text(""),
 	};
 
-	pt_permission_text(PT_R | PT_W, perm);
+	pt_permission_text(pagemap->space->tree.perm ? pagemap->space->tree.perm : PT_R | PT_W, perm);
 	cells[PERM] = cell_text(perm);
 	return emitter_row(pagemap->emitter, cells);
 }

@@ -153,11 +153,12 @@ static struct error *report_item(struct walk *walk, const struct item *item)
 	const struct pt_geometry *geometry = walk->geometry;
 	const unsigned int level = item->run.next_level;
 
-	if (item->fault != PT_FAULT_INVALID)
+	if (item->fault != PT_FAULT_INVALID && item->fault != PT_FAULT_TORN)
 		return report(walk, item->fault, level, item->run.address, item->entry_addr,
 			      item->iova, table_span(geometry, level));
 	const struct pt_run *holder = &item->parent->run;
 	const unsigned int entry_lg2 = pt_entry_lg2(geometry, holder->next_level);
+
 	return report(walk, item->fault, holder->next_level, holder->address, item->entry_addr,
 		      item->iova, ((uint64_t)item->run.count << entry_lg2) - 1);
 }
@@ -279,8 +280,11 @@ static struct error *visit_run(struct walk *walk, unsigned int depth, const stru
 	const unsigned int level = item->run.next_level;
 	const unsigned int entry_lg2 = pt_entry_lg2(walk->geometry, level);
 	const uint64_t iova = item->iova + ((uint64_t)from_block->index << entry_lg2);
-	const uint64_t span = ((uint64_t)from_block->count << entry_lg2) - 1;
+	uint64_t span = ((uint64_t)from_block->count << entry_lg2) - 1;
 
+	/* Where levels are skipped the table covers less than the entry that leads to it. */
+	if (from_block->kind == PT_TABLE)
+		span = table_span(walk->geometry, from_block->next_level);
 	if (from_block->kind == PT_EMPTY || iova > walk->last || iova + span < walk->start)
 		return NULL;
 	struct item below = {
@@ -297,6 +301,12 @@ static struct error *visit_run(struct walk *walk, unsigned int depth, const stru
 	run->attrs &= item->run.attrs | ~walk->geometry->format->attrs_and;
 	if (run->kind == PT_TABLE)
 		return add_table(walk, depth + 1, &below);
+	if (run->torn) {
+		struct error *err = add_fault(walk, depth + 1, &below, PT_FAULT_TORN);
+
+		if (err)
+			return err;
+	}
 	/* From here on items count, not entries: an item may be made of several. */
 	run->count = (uint16_t)(from_block->count >> (run->size_lg2 - entry_lg2));
 	return add_item(walk, depth + 1, &below);
@@ -440,7 +450,7 @@ struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_
 			.address = tree->root,
 			.attrs = ~0U,
 			.kind = PT_TABLE,
-			.perm = PT_RWX,
+			.perm = tree->perm ? tree->perm : PT_RWX,
 			.next_level = (uint8_t)(tree->geometry.levels - 1),
 		},
 		.fault = NO_FAULT,
@@ -458,6 +468,37 @@ struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_
 	return err;
 }
 
+/* Whether @address has bits of levels that lie between the entry and the table it points to. */
+static bool has_skipped_bits(const struct pt_geometry *geometry, const struct pt_step *step,
+			     uint64_t address)
+{
+	const uint64_t entry_last = (1ULL << pt_entry_lg2(geometry, step->level)) - 1;
+
+	return (address & entry_last) > table_span(geometry, step->run.next_level);
+}
+
+/* Of a page that several entries make up: do the others say the same? */
+static void check_replicas(const struct pt_geometry *geometry, struct memory *memory,
+			   struct pt_step *step)
+{
+	enum { REPLICAS_MAX = 512 };
+	uint64_t entries[REPLICAS_MAX];
+	struct pt_run runs[REPLICAS_MAX];
+	const unsigned int lg2 = step->run.size_lg2 - pt_entry_lg2(geometry, step->level);
+	const unsigned int count = 1U << lg2;
+	const unsigned int first = step->index & ~(count - 1);
+
+	if (lg2 == 0 || count > REPLICAS_MAX)
+		return;
+	if (memory_read(memory, step->table + first * sizeof(*entries), entries,
+			(uint32_t)(count * sizeof(*entries))) != BLOCK_OK)
+		return;
+	if (geometry->format->decode(geometry, step->level, entries, first, count, runs) == 1)
+		step->run.attrs = runs[0].attrs;
+	else
+		step->run.torn = true;
+}
+
 size_t pt_translate(const struct pt_tree *tree, struct memory *memory, uint64_t iova,
 		    struct pt_step *steps)
 {
@@ -465,7 +506,7 @@ size_t pt_translate(const struct pt_tree *tree, struct memory *memory, uint64_t 
 	uint64_t address = 0;
 	uint64_t table = tree->root;
 	unsigned int level = geometry->levels - 1U;
-	unsigned int perm = PT_RWX;
+	unsigned int perm = tree->perm ? tree->perm : PT_RWX;
 	size_t n = 0;
 
 	if (!pt_address_to_table(geometry, iova, &address))
@@ -484,7 +525,12 @@ size_t pt_translate(const struct pt_tree *tree, struct memory *memory, uint64_t 
 		geometry->format->decode(geometry, level, &step->entry, step->index, 1, &step->run);
 		perm &= step->run.perm;
 		step->perm = perm;
+		if (step->run.kind == PT_LEAF)
+			check_replicas(geometry, memory, step);
 		if (step->run.kind != PT_TABLE)
+			break;
+		step->skips = has_skipped_bits(geometry, step, address);
+		if (step->skips)
 			break;
 		table = step->run.address;
 		level = step->run.next_level;
