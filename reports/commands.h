@@ -21,6 +21,8 @@ enum option_set {
 	OPTION_MANUAL = 1 << 4,
 	OPTION_EXTRACT = 1 << 5,
 	OPTION_FORMAT = 1 << 6, /* --format alone */
+	OPTION_STATE = 1 << 20,
+	OPTION_FIND = 1 << 21, /* --writable, --index */
 };
 
 struct command {
@@ -42,12 +44,12 @@ struct command {
 
 /* One row a command; NULL-terminated. */
 extern const struct command *const commands[];
-extern const struct command command_list, command_pagemap, command_walk, command_extract,
+extern const struct command command_list, command_pagemap, command_walk, command_extract, command_find,
 	command_help;
 
-extern const struct schema schema_list, schema_pagemap, schema_walk, schema_extract;
+extern const struct schema schema_list, schema_pagemap, schema_walk, schema_extract, schema_find;
 
-const struct command *command_find(const char *name);
+const struct command *command_by_name(const char *name);
 
 /* iommupt_run() - one command line; argv[0] is the program. Returns an enum exit_status. */
 int iommupt_run(struct session *session, int argc, char **argv);

@@ -118,6 +118,7 @@ static const char *const flag_names[FLAGS] = {
 enum {
 	STRUCT_PAGE_MAX = 256,
 	ORDER_MAX = 24, /* 2^24 pages: more than any free block or compound page */
+	BUDDY_ORDERS = 14, /* orders of free blocks: 0 to 10, to 13 on arm64 with 64 KiB pages */
 	PIN_BIAS = 1024, /* include/linux/mm.h: GUP_PIN_COUNTING_BIAS */
 	SUBSECTION_LG2 = 21,
 };
@@ -323,7 +324,7 @@ static bool in_free_block(struct pages *pages, uint64_t pfn)
 {
 	if (pfn >= pages->free_start && pfn < pages->free_end)
 		return true;
-	for (unsigned int order = 0; order < ORDER_MAX; order++) {
+	for (unsigned int order = 0; order < BUDDY_ORDERS; order++) {
 		const uint64_t first = pfn & ~0ULL << order;
 		struct raw_page raw;
 
@@ -338,9 +339,6 @@ static bool in_free_block(struct pages *pages, uint64_t pfn)
 			pages->free_end = first + (1ULL << size);
 			return true;
 		}
-		/* No block can be larger than the greatest alignment that buddies have. */
-		if (order >= 11)
-			break;
 	}
 	return false;
 }
@@ -478,7 +476,7 @@ static void decode(struct pages *pages, uint64_t phys, const struct raw_page *ra
 	const uint32_t type = flag_of(pages, head_flags, FLAG_SLAB) ? (uint32_t)PAGE_SLAB
 								    : type_state(pages, head);
 	info->state |= type;
-	if (type == 0 && page_set_has(pages->pcp, phys & ~0xfffULL))
+	if (type == 0 && page_set_has(pages->pcp, phys >> pages->shift << pages->shift))
 		info->state |= PAGE_FREE | PAGE_PCP;
 	else if (type == 0 && head == raw && info->refcount == 0 &&
 		 in_free_block(pages, phys >> pages->shift))

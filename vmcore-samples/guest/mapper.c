@@ -361,6 +361,10 @@ static void map_other_states(void)
 	fprintf(truth, "inode %s 0x%llx %d %llu\n", label, (unsigned long long)SHARED_FILE_IOVA,
 		PAGES, (unsigned long long)status.st_ino);
 
+	/* The kernel leaves huge pages off where there is less than 512 MiB. */
+	FILE *enabled = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "w");
+	if (!enabled || fputs("madvise", enabled) < 0 || fclose(enabled))
+		die("cannot have transparent huge pages");
 	/* Aligned, and touched only when it may become huge. */
 	memory = mmap(NULL, 2 * SZ_2M, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A file laid out as /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst): 64 bits for
+ * each 4 KiB of input addresses, at 8 times the page's number. Sparse: only what is mapped is
+ * written.
+ */
+#ifndef IOMMUPT_PAGEMAP_FILE_H
+#define IOMMUPT_PAGEMAP_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct error;
+
+enum { PAGEMAP_FILE_ENTRIES = 1 << 16 };
+
+struct pagemap_file {
+	int fd;
+	uint64_t first; /* page number of the first entry in the buffer */
+	uint64_t count;
+	uint64_t *entries;
+};
+
+/* pagemap_file_init() - write to @stream, which must be seekable and stays the caller's. */
+struct error *pagemap_file_init(struct pagemap_file *file, FILE *stream);
+/* pagemap_file_add() - @length bytes from @iova on are mapped to @phys; in any order. */
+struct error *pagemap_file_add(struct pagemap_file *file, uint64_t iova, uint64_t length,
+			       uint64_t phys, bool is_file_page);
+/* pagemap_file_finish() - write what is buffered. */
+struct error *pagemap_file_finish(struct pagemap_file *file);
+void pagemap_file_deinit(struct pagemap_file *file);
+
+#endif
