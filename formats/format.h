@@ -28,10 +28,31 @@ enum pt_kind {
 	PT_TABLE,   /* points to a lower table */
 	PT_LEAF,    /* maps memory */
 	PT_INVALID, /* reserved bits or an illegal type: hardware faults, and it is a finding */
+	PT_SOFT, /* empty to hardware, but the kernel keeps something in it: a page swapped out */
 };
+
+/* The address of a PT_SOFT entry that leads to no page of memory. */
+#define PT_NO_ADDRESS (~0ULL)
 
 /* At most this many levels in any format (AMD v1 has 6). */
 enum { PT_MAX_LEVELS = 6 };
+
+/*
+ * What Linux keeps in entries of a process's table that are not present. The numbers of special
+ * swap types depend on the kernel's configuration (include/linux/swap.h): the first of each
+ * kind; a kind ends where the next one begins, and may have none. Below hwpoison: swap files.
+ */
+struct pt_linux_types {
+	bool used; /* false: the table is not a Linux process's, not present is just empty */
+	uint8_t hwpoison;
+	uint8_t migration;
+	uint8_t device_private;
+	uint8_t device_exclusive;
+	uint8_t marker;
+	uint8_t swapin_error;
+};
+
+enum { PT_LINUX_SWAP_TYPES = 32 }; /* 1 << MAX_SWAPFILES_SHIFT */
 
 /*
  * One table tree: a format with everything that its registers or descriptors
@@ -47,6 +68,7 @@ struct pt_geometry {
 	uint8_t output_bits; /* width of an output address that the tables can hold */
 	bool sign_extend;    /* input addresses are canonical: the top bit is repeated upwards */
 	bool dirty_tracking; /* hardware keeps accessed and dirty state here */
+	struct pt_linux_types linux_types; /* set by who knows: walkers/process.c */
 };
 
 /* What a caller says about a bare table; 0 means the format's usual value. */
@@ -67,7 +89,8 @@ struct pt_parameters {
 
 /* A run: consecutive entries of one block that say the same thing. */
 struct pt_run {
-	uint64_t address;   /* leaf: output address of the first item; table: the table's address */
+	uint64_t address;   /* leaf: output address of the first item; table: the table's address;
+			       PT_SOFT: as a leaf's, or PT_NO_ADDRESS */
 	uint32_t attrs;	    /* bits of the format's attribute list */
 	uint16_t index;	    /* first entry in the block */
 	uint16_t count;	    /* entries */

@@ -265,7 +265,10 @@ struct error *space_owner_text(const struct space *space, char **ret)
 	struct words owner;
 
 	words_init(&owner, " ");
-	add_owner(&owner, space);
+	if (strcmp(space->kind, "process") == 0)
+		add_word(&owner, "pid=%" PRId64 " comm=%s", space->pid, space->comm);
+	else
+		add_owner(&owner, space);
 	struct error *err = words_finish(&owner);
 	if (err)
 		words_deinit(&owner);

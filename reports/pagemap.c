@@ -16,11 +16,13 @@ static const struct column columns[] = {
 	{ "space", COLUMN_TEXT, 14, "the address space; can be used as a TARGET" },
 	{ "iova", COLUMN_ADDRESS, 18, "first input address (IOVA, GPA or VA)" },
 	{ "length", COLUMN_NUMBER, 12, "bytes" },
-	{ "phys", COLUMN_ADDRESS, 14, "first output address; empty where the table is unknown" },
+	{ "phys", COLUMN_ADDRESS, 14,
+	  "first output address; empty where the table is unknown, and of a page without one: swapped "
+	  "out" },
 	{ "page_size", COLUMN_NUMBER, 10, "bytes that one leaf entry maps" },
 	{ "perm", COLUMN_TEXT, 4,
 	  "what hardware allows, over all levels: three characters of rwx-; x only in formats "
-	  "that control execution" },
+	  "that control execution; --- of what the kernel keeps in entries that map nothing" },
 	{ "attrs", COLUMN_TEXT, 16,
 	  "tokens joined by |, sorted; `unknown`: a table of this range is not in the dump" },
 	{ "page_state", COLUMN_TEXT, 10,
@@ -39,7 +41,7 @@ const struct schema schema_pagemap = { "pagemap", columns, COLUMNS };
 struct row {
 	uint64_t iova;
 	uint64_t length; /* 0: no row; never the whole 64-bit space */
-	uint64_t phys;
+	uint64_t phys;	 /* or PT_NO_ADDRESS */
 	uint64_t page_size;
 	uint32_t attrs;
 	uint8_t perm;
@@ -68,7 +70,8 @@ static struct error *emit_row(struct pagemap *pagemap, const struct row *row)
 		[SPACE] = cell_text(pagemap->space->name),
 		[IOVA] = cell_number(row->iova),
 		[LENGTH] = cell_number(row->length),
-		[PHYS] = row->unknown ? cell_empty() : cell_number(row->phys),
+		[PHYS] = row->unknown || row->phys == PT_NO_ADDRESS ? cell_empty()
+								    : cell_number(row->phys),
 		[PAGE_SIZE] = row->unknown ? cell_empty() : cell_number(row->page_size),
 		[PAGE_STATE] = cell_text(""),
 	};
@@ -99,10 +102,11 @@ static bool row_continues(const struct row *row, const struct row *next)
 	if (row->length == 0 || row->iova + row->length != next->iova ||
 	    row->length + next->length < row->length || row->unknown != next->unknown)
 		return false;
-	return row->unknown ||
-	       (row->phys + row->length == next->phys && row->page_size == next->page_size &&
-		row->attrs == next->attrs && row->perm == next->perm &&
-		page_same_state(&row->info, &next->info));
+	const bool joined = row->phys == PT_NO_ADDRESS ? next->phys == PT_NO_ADDRESS
+						       : row->phys + row->length == next->phys;
+	return row->unknown || (joined && row->page_size == next->page_size &&
+				row->attrs == next->attrs && row->perm == next->perm &&
+				page_same_state(&row->info, &next->info));
 }
 
 static struct error *flush_row(struct pagemap *pagemap)
@@ -131,7 +135,8 @@ static void clip(const struct pagemap *pagemap, struct row *row)
 		uint64_t cut = pagemap->start - row->iova;
 
 		row->iova += cut;
-		row->phys += cut;
+		if (row->phys != PT_NO_ADDRESS)
+			row->phys += cut;
 		row->length -= cut;
 	}
 	if (row->iova + (row->length - 1) > pagemap->last)
@@ -143,7 +148,8 @@ static struct error *put_row(struct pagemap *pagemap, const struct row *row)
 {
 	if (pagemap->file)
 		return pagemap_file_add(pagemap->file, row->iova, row->length, row->phys,
-					row->info.state & PAGE_FILE);
+					PAGEMAP_PRESENT |
+						(row->info.state & PAGE_FILE ? PAGEMAP_FILE : 0));
 	return pagemap->each ? emit_row(pagemap, row) : add_row(pagemap, row);
 }
 
@@ -154,7 +160,7 @@ static struct error *put_by_state(struct pagemap *pagemap, const struct row *row
 	struct row part = *row;
 	struct error *err = NULL;
 
-	if (!pagemap->pages)
+	if (!pagemap->pages || row->phys == PT_NO_ADDRESS)
 		return put_row(pagemap, row);
 	for (uint64_t done = 0; done < row->length && !err; done += part.length) {
 		part.iova = row->iova + done;
@@ -188,11 +194,30 @@ static struct error *on_leaves(void *arg, const struct pt_leaves *leaves)
 		struct row one = row;
 
 		one.iova += i << leaves->size_lg2;
-		one.phys += i << leaves->size_lg2;
+		if (one.phys != PT_NO_ADDRESS)
+			one.phys += i << leaves->size_lg2;
 		clip(pagemap, &one);
 		err = put_by_state(pagemap, &one);
 	}
 	return err;
+}
+
+/* For the file: to the kernel a page that may not be touched is present, all else swapped out. */
+static struct error *on_soft_to_file(void *arg, const struct pt_leaves *leaves)
+{
+	struct pagemap *pagemap = arg;
+	char attrs[128];
+
+	pt_attributes_text(&pagemap->space->tree.geometry, leaves->attrs, attrs, sizeof(attrs));
+	if (strstr(attrs, "prot-none"))
+		return on_leaves(arg, leaves);
+	struct row row = {
+		.iova = leaves->iova,
+		.length = leaves->count << leaves->size_lg2,
+		.phys = PT_NO_ADDRESS,
+	};
+	clip(pagemap, &row);
+	return pagemap_file_add(pagemap->file, row.iova, row.length, 0, PAGEMAP_SWAP);
 }
 
 static struct error *on_fault(void *arg, const struct pt_fault *fault)
@@ -225,7 +250,7 @@ static struct error *put_passthrough(struct pagemap *pagemap, uint64_t last)
 		return error_new("%s is passed through: everything maps to itself; give a RANGE",
 				 pagemap->space->name);
 	return pagemap_file_add(pagemap->file, pagemap->start, last - pagemap->start + 1,
-				pagemap->start, false);
+				pagemap->start, PAGEMAP_PRESENT);
 }
 
 /* A device that is passed through: one row says it all. */
@@ -266,6 +291,7 @@ static struct error *print_space(struct session *session, struct emitter *emitte
 	};
 	struct pt_visitor visitor = {
 		.leaves = on_leaves,
+		.soft = file ? on_soft_to_file : on_leaves,
 		.fault = on_fault,
 		.arg = &pagemap,
 	};
@@ -395,14 +421,20 @@ const struct command command_pagemap = {
 		"space whose table is not in the dump is printed with empty phys and the attribute "
 		"`unknown`, and counted on stderr; it is never left out. A device that is passed "
 		"through has one row, with the attribute `passthrough`. With `all` a table that "
-		"several devices share is printed once.\n"
+		"several devices share is printed once; processes are not in it.\n"
+		"\n"
+		"Of a process (pid:N) also what the kernel keeps in entries that are not present is "
+		"printed, with perm `---`: prot-none (PROT_NONE or a NUMA hint), migration, swap, "
+		"hwpoison, marker (with guard, poisoned or uffd-wp), device-private, "
+		"device-exclusive, invalidated (a large page being split). All but swap and marker "
+		"have the address of a page in phys. An entry that is empty has no row.\n"
 		"\n"
 		"With --state a row also ends where the use of the pages changes; page_size stays that "
 		"of the leaf. With --format pagemap -o FILE the mappings of one space are written as "
 		"/proc/PID/pagemap has them: 64 bits for each 4 KiB of input addresses, at 8 times the "
 		"page's number, in a sparse file that ends with the last mapped page. Set are "
 		"bit 63 (mapped), the page frame number (bits 54:0, in units of 4 KiB) and, with --state, "
-		"bit 61 (a file's page, or shared memory). Permissions are not in that layout, and a part "
+		"bit 61 (a file's page, or shared memory); of a process bit 62 (swapped out, without where to). Permissions are not in that layout, and a part "
 		"that is not known is a hole in it: it is counted on stderr.",
 	.options = OPTION_VIEW | OPTION_FORMAT | OPTION_OUTPUT | OPTION_EACH | OPTION_STATE,
 	.arguments_min = 1,

@@ -11,9 +11,6 @@
 
 enum { PAGE_LG2 = 12, ENTRY_LG2 = 3 };
 
-/* Bits of an entry; those that only a process's table can have are never set. */
-static const uint64_t BIT_FILE = 1ULL << 61; /* page of a file, or shared memory */
-static const uint64_t BIT_PRESENT = 1ULL << 63;
 static const uint64_t FRAME_MASK = (1ULL << 55) - 1;
 
 struct error *pagemap_file_init(struct pagemap_file *file, FILE *stream)
@@ -60,9 +57,8 @@ struct error *pagemap_file_finish(struct pagemap_file *file)
 }
 
 struct error *pagemap_file_add(struct pagemap_file *file, uint64_t iova, uint64_t length,
-			       uint64_t phys, bool is_file_page)
+			       uint64_t phys, uint64_t flags)
 {
-	const uint64_t flags = BIT_PRESENT | (is_file_page ? BIT_FILE : 0);
 	struct error *err = NULL;
 
 	for (uint64_t at = 0; at < length && !err; at += 1ULL << PAGE_LG2) {
@@ -72,7 +68,9 @@ struct error *pagemap_file_add(struct pagemap_file *file, uint64_t iova, uint64_
 			err = pagemap_file_finish(file);
 		if (file->count == 0)
 			file->first = page;
-		file->entries[file->count++] = flags | ((phys + at) >> PAGE_LG2 & FRAME_MASK);
+		file->entries[file->count++] =
+			flags & PAGEMAP_PRESENT ? flags | ((phys + at) >> PAGE_LG2 & FRAME_MASK)
+						: flags;
 	}
 	return err;
 }

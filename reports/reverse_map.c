@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "reports/reverse_map.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "reports/session.h"
 #include "reports/table_faults.h"
 #include "target/error.h"
+#include "walkers/process.h"
 
 static int by_start(const void *left, const void *right)
 {
@@ -135,6 +137,7 @@ struct build {
 	struct extent *extents;
 	size_t extent_count;
 	struct table_faults faults;
+	struct error *failed; /* while processes are visited */
 };
 
 static struct error *on_leaves(void *arg, const struct pt_leaves *leaves)
@@ -266,6 +269,52 @@ static struct error *owner_init(struct map_owner *owner, const struct space *spa
 	return owner->space && owner->devices && owner->owner ? NULL : error_no_memory();
 }
 
+/* A space by itself: its owner, and what its table maps. */
+static struct error *add_one(struct build *build, const struct space *space)
+{
+	struct map_owner owner;
+	struct error *err = owner_init(&owner, space);
+
+	if (!err)
+		err = describe_space(&owner, space);
+	if (err) {
+		owner_deinit(&owner);
+		return err;
+	}
+	err = reverse_map_add_owner(build->map, &owner);
+	return err ? err : walk_table(build, space);
+}
+
+static struct error *on_process(void *arg, const struct process *process)
+{
+	struct build *build = arg;
+	struct space space = { 0 };
+
+	if (process->known) {
+		process_set_space(process, &space);
+		build->failed = add_one(build, &space);
+		/* Handed up by add_processes(), which knows it from a damaged list. */
+		return build->failed ? error_new("gave up") : NULL;
+	}
+	session_message(build->session, "warning: pid:%" PRId64 ": unknown: %s", process->pid,
+			process->reason);
+	build->map->unknown++;
+	return NULL;
+}
+
+/* A list of processes that cannot be read to its end hides some: said, and counted. */
+static struct error *add_processes(struct build *build)
+{
+	struct error *err = process_for_each(build->session->kernel, on_process, build);
+
+	if (err && !build->failed) {
+		session_message(build->session, "warning: processes: %s", err->message);
+		build->map->unknown++;
+	}
+	error_free(err);
+	return build->failed;
+}
+
 /* Software's view counts only where hardware has none. */
 static bool is_superseded(const struct inventory *inventory, const struct space *space)
 {
@@ -345,7 +394,7 @@ struct error *reverse_map_init(struct reverse_map *map, struct session *session,
 		}
 		err = add_space(&build, inventory, i);
 	}
-	return err;
+	return err ? err : add_processes(&build);
 }
 
 void reverse_map_deinit(struct reverse_map *map)

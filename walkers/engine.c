@@ -114,7 +114,7 @@ static struct error *report(struct walk *walk, enum pt_fault_kind kind, unsigned
 	return walk->visitor->fault(walk->visitor->arg, &fault);
 }
 
-/* Hand out leaves, clipped to the range. */
+/* Hand out leaves or software entries, clipped to the range. */
 static struct error *emit_leaves(struct walk *walk, uint64_t iova, const struct pt_run *run)
 {
 	struct pt_leaves leaves = {
@@ -136,7 +136,13 @@ static struct error *emit_leaves(struct walk *walk, uint64_t iova, const struct 
 		return NULL;
 	leaves.count = items - first;
 	leaves.iova = pt_address_to_user(walk->geometry, iova + (first << run->size_lg2));
-	leaves.phys += first << run->size_lg2;
+	if (run->address != PT_NO_ADDRESS)
+		leaves.phys += first << run->size_lg2;
+	if (run->kind == PT_SOFT) {
+		walk->statistics->soft_bytes += leaves.count << run->size_lg2;
+		return walk->visitor->soft ? walk->visitor->soft(walk->visitor->arg, &leaves)
+					   : NULL;
+	}
 	walk->statistics->leaves += leaves.count;
 	walk->statistics->mapped_bytes += leaves.count << run->size_lg2;
 	return walk->visitor->leaves ? walk->visitor->leaves(walk->visitor->arg, &leaves) : NULL;
