@@ -56,6 +56,8 @@ static const struct option_row {
 	{ "writable", NULL, 311, OPTION_FIND, false, "only who may write" },
 	{ "index", "FILE", 312, OPTION_FIND, false,
 	  "keep what all tables map in FILE, made when it is not there: further queries look it up" },
+	{ "no-processes", NULL, 313, OPTION_EXTRACT, false,
+	  "leave the page tables of processes out" },
 	{ "man", NULL, 260, OPTION_MANUAL, false, "print the whole manual page in man(7) macros" },
 	{ "version", NULL, 'V', 0, false,
 	  "print the version and those of the libraries, and exit" },
@@ -145,6 +147,9 @@ static struct error *set_option(struct session *session, const struct option_row
 		break;
 	case 312:
 		options->index = value;
+		break;
+	case 313:
+		options->no_processes = true;
 		break;
 	case 260:
 		options->manual = true;

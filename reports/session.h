@@ -36,6 +36,7 @@ struct options {
 	bool manual;		    /* help --man */
 	bool list_only;		    /* extract --list */
 	bool no_log;		    /* extract --no-log */
+	bool no_processes;	    /* extract --no-processes */
 	bool state;		    /* pagemap --state */
 	bool binary;		    /* pagemap --format pagemap */
 	bool writable;		    /* find --writable */
