@@ -264,7 +264,8 @@ static struct error *on_fault(void *arg, const struct pt_fault *fault)
 	const struct walk_arg *walk = arg;
 
 	table_faults_add(&walk->usage->faults, fault);
-	if (fault->kind != PT_FAULT_REPEATED && fault->kind != PT_FAULT_INVALID)
+	if (fault->kind != PT_FAULT_REPEATED && fault->kind != PT_FAULT_INVALID &&
+	    fault->kind != PT_FAULT_TORN)
 		keep_tables(walk->usage, fault->iova, false);
 	return NULL;
 }
