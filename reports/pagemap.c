@@ -190,7 +190,8 @@ static struct error *emit_passthrough(struct pagemap *pagemap)
 		[PAGE_STATE] = cell_text(""),
 	};
 
-	pt_permission_text(pagemap->space->tree.perm ? pagemap->space->tree.perm : PT_R | PT_W, perm);
+	pt_permission_text(pagemap->space->tree.perm ? pagemap->space->tree.perm : PT_R | PT_W,
+			   perm);
 	cells[PERM] = cell_text(perm);
 	return emitter_row(pagemap->emitter, cells);
 }
