@@ -49,6 +49,8 @@ static const struct option_row {
 	  "take types only from: btf (the dump's own) or dwarf (the files of -s); else btf, then dwarf" },
 	{ "list", NULL, 262, OPTION_EXTRACT, false, "only say what would be written" },
 	{ "no-log", NULL, 263, OPTION_EXTRACT, false, "leave the kernel log out" },
+	{ "no-processes", NULL, 280, OPTION_EXTRACT, false,
+	  "leave the processes' page tables out" },
 	{ "man", NULL, 260, OPTION_MANUAL, false, "print the whole manual page in man(7) macros" },
 	{ "version", NULL, 'V', 0, false,
 	  "print the version and those of the libraries, and exit" },
@@ -126,6 +128,9 @@ static struct error *set_option(struct session *session, const struct option_row
 		break;
 	case 263:
 		options->no_log = true;
+		break;
+	case 280:
+		options->no_processes = true;
 		break;
 	case 260:
 		options->manual = true;

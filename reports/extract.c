@@ -20,11 +20,12 @@
 #include "target/noted.h"
 #include "target/page_set.h"
 #include "target/recorder.h"
+#include "walkers/process.h"
 
 static const struct column columns[] = {
 	{ "reason", COLUMN_TEXT, 14,
-	  "structs (kernel structures, its own page table, the hardware's tables), tables (IOMMU page "
-	  "tables), struct-pages (struct page of mapped pages and of tables), log (the kernel log)" },
+	  "structs (kernel structures, its own page table, the hardware's tables), tables (page "
+	  "tables of IOMMUs and processes), struct-pages (struct page of mapped pages and of tables), log (the kernel log)" },
 	{ "pages", COLUMN_NUMBER, 10, "pages that are read for this reason first" },
 	{ "bytes", COLUMN_NUMBER, 12, "bytes in them, not compressed" },
 };
@@ -38,6 +39,7 @@ struct extract {
 	uint64_t vmemmap; /* kernel address of the array of struct page; 0: not known */
 	uint64_t page_struct_bytes;
 	uint64_t last_page; /* the page of struct pages that was read last */
+	struct session *session;
 };
 
 enum { PAGE = 4096 };
@@ -76,6 +78,8 @@ static struct error *on_leaves(void *arg, const struct pt_leaves *leaves)
 {
 	const uint64_t bytes = leaves->count << leaves->size_lg2;
 
+	if (leaves->phys == PT_NO_ADDRESS)
+		return NULL;
 	for (uint64_t at = 0; at < bytes; at += PAGE)
 		touch_struct_page(arg, leaves->phys + at);
 	return NULL;
@@ -95,27 +99,66 @@ static void find_vmemmap(struct extract *extract)
 	error_free(kernel_read(extract->kernel, address, &extract->vmemmap, sizeof(uint64_t)));
 }
 
-static struct error *touch_tables(struct extract *extract, struct session *session,
-				  const struct inventory *inventory)
+static struct error *touch_tree(struct extract *extract, const char *name,
+				const struct pt_tree *tree)
 {
-	const struct pt_visitor visitor = { .table = on_table,
-					    .leaves = on_leaves,
-					    .arg = extract };
+	const struct pt_visitor visitor = {
+		.table = on_table, .leaves = on_leaves, .soft = on_leaves, .arg = extract
+	};
+	struct pt_statistics statistics;
+	struct progress progress;
+
+	progress_init(&progress, extract->session, name);
+	struct error *err = pt_walk(tree, extract->memory, 0, UINT64_MAX, &visitor,
+				    &progress.control, &statistics);
+	progress_deinit(&progress);
+	return err;
+}
+
+static struct error *touch_process(void *arg, const struct process *process)
+{
+	struct extract *extract = arg;
+	char name[32];
+
+	if (!process->known)
+		return NULL;
+	snprintf(name, sizeof(name), "pid:%" PRId64, process->pid);
+	recorder_set_reason(extract->memory, RECORD_TABLES);
+	struct error *err = touch_tree(extract, name, &process->tree);
+	recorder_set_reason(extract->memory, RECORD_STRUCTS);
+	return err;
+}
+
+/*
+ * The tables of all processes, so that what maps a page can be found; and, by the search for a
+ * PID that no task can have, the lists in which a thread's ID is looked up.
+ */
+static struct error *touch_processes(struct extract *extract)
+{
+	struct process process;
+
+	recorder_set_reason(extract->memory, RECORD_STRUCTS);
+	struct error *err = process_for_each(extract->kernel, touch_process, extract);
+	if (extract->session->stop)
+		return err;
+	if (err)
+		session_message(extract->session, "warning: processes: %s", err->message);
+	error_free(err);
+	error_free(process_find(extract->kernel, UINT32_MAX, &process));
+	return NULL;
+}
+
+static struct error *touch_tables(struct extract *extract, const struct inventory *inventory)
+{
 	struct error *err = NULL;
 
 	find_vmemmap(extract);
 	recorder_set_reason(extract->memory, RECORD_TABLES);
 	for (size_t i = 0; i < inventory->space_count && !err; i++) {
 		const struct space *space = inventory->spaces[i];
-		struct pt_statistics statistics;
-		struct progress progress;
 
-		if (space->mode != SPACE_TABLE)
-			continue;
-		progress_init(&progress, session, space->name);
-		err = pt_walk(&space->tree, extract->memory, 0, UINT64_MAX, &visitor,
-			      &progress.control, &statistics);
-		progress_deinit(&progress);
+		if (space->mode == SPACE_TABLE)
+			err = touch_tree(extract, space->name, &space->tree);
 	}
 	return err;
 }
@@ -167,7 +210,9 @@ static struct error *touch_all(struct extract *extract, struct session *session)
 	if (!err && kernel_symbol(extract->kernel, "linux_banner", &banner))
 		touch(extract, banner, 1);
 	if (!err)
-		err = touch_tables(extract, session, inventory);
+		err = touch_tables(extract, inventory);
+	if (!err && !session->options.no_processes && extract->memory->arch == ARCH_X86_64)
+		err = touch_processes(extract);
 	if (!err && !session->options.no_log)
 		touch_log(extract);
 	return err ? err : recorder_error(extract->memory);
@@ -241,7 +286,7 @@ static struct error *emit_reasons(struct emitter *emitter, const struct extract 
 static struct error *run(struct session *session, struct emitter *emitter, int count, char **words,
 			 int *status)
 {
-	struct extract extract = { 0 };
+	struct extract extract = { .session = session };
 
 	(void)status;
 	if (session->in_crash)
@@ -267,7 +312,7 @@ const struct command command_extract = {
 	.summary = "a small vmcore that holds only what this tool reads",
 	.description =
 		"Writes a kdump-compressed vmcore with the pages that list, pagemap and walk read: "
-		"page tables, the hardware's tables, kernel structures, the struct pages of what is "
+		"page tables (also those of all processes), the hardware's tables, kernel structures, the struct pages of what is "
 		"mapped, and the kernel log. Symbols and types are noted in its VMCOREINFO, so that it "
 		"is read without a vmlinux, with the same output. No page of user or guest memory and "
 		"none of the page cache is in it; docs/dumps.md says what it can still reveal.\n"

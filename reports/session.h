@@ -35,6 +35,7 @@ struct options {
 	bool manual;		    /* help --man */
 	bool list_only;		    /* extract --list */
 	bool no_log;		    /* extract --no-log */
+	bool no_processes;	    /* extract --no-processes */
 	enum types_from types_from; /* --types */
 };
 
