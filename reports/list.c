@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "reports/commands.h"
+#include "reports/owner.h"
 #include "reports/progress.h"
 #include "reports/table_faults.h"
 #include "target/error.h"
@@ -257,6 +258,23 @@ static void add_owner(struct words *owner, const struct space *space)
 	}
 	if (space->mode != SPACE_TABLE && space->reason[0])
 		add_word(owner, "why=%s", space->reason);
+}
+
+struct error *space_owner_text(const struct space *space, char **ret)
+{
+	struct words owner;
+
+	words_init(&owner, " ");
+	if (strcmp(space->kind, "process") == 0)
+		add_word(&owner, "pid=%" PRId64 " comm=%s", space->pid, space->comm);
+	else
+		add_owner(&owner, space);
+	struct error *err = words_finish(&owner);
+	if (err)
+		words_deinit(&owner);
+	else
+		*ret = owner.text;
+	return err;
 }
 
 /* What a page table alone has: where it is, and with --sizes how large. */
