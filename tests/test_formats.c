@@ -12,23 +12,24 @@
 #include <string.h>
 
 #include "formats/format.h"
+#include "formats/x86_entry.h"
 #include "reports/bare_table.h"
 #include "tests/fake_memory.h"
 #include "walkers/engine.h"
 #include "walkers/inventory.h"
 
-enum outcome { MAPPED, EMPTY, INVALID, MISSING, DAMAGED, OUTSIDE, REFUSED, OUTCOMES };
+enum outcome { MAPPED, EMPTY, INVALID, MISSING, DAMAGED, OUTSIDE, REFUSED, SOFT, OUTCOMES };
 
 static const char *const outcome_words[OUTCOMES] = {
-	[EMPTY] = "empty",     [INVALID] = "invalid", [MISSING] = "missing",
-	[DAMAGED] = "damaged", [OUTSIDE] = "outside", [REFUSED] = "refused",
+	[EMPTY] = "empty",     [INVALID] = "invalid", [MISSING] = "missing", [DAMAGED] = "damaged",
+	[OUTSIDE] = "outside", [REFUSED] = "refused", [SOFT] = "soft",
 };
 
 /* What the text says about one input, or what the code does. */
 struct answer {
 	enum outcome outcome;
 	unsigned int level; /* of the table or entry where it ends */
-	uint64_t phys;	    /* of the very byte asked for */
+	uint64_t phys;	    /* of the very byte asked for; PT_NO_ADDRESS */
 	unsigned int size_lg2;
 	char perm[4];
 	char attrs[64];
@@ -39,6 +40,7 @@ struct script {
 	unsigned int line;
 	char space_words[128]; /* "FORMAT" and ",key=value" */
 	char root[32];
+	struct pt_linux_types linux_types; /* of a Linux process's table */
 	struct memory *memory;
 	struct space *space; /* made when the first input is met */
 	unsigned int inputs;
@@ -72,6 +74,7 @@ static void forget_space(struct script *script)
 {
 	memory_close(script->memory);
 	free(script->space);
+	script->linux_types = (struct pt_linux_types){ 0 };
 	script->memory = NULL;
 	script->space = NULL;
 	script->root[0] = '\0';
@@ -159,8 +162,33 @@ static const struct pt_tree *get_tree(struct script *script)
 		struct error *err = parse_space(script, script->root, script->space);
 		if (!expect_no_error(err, script->path, script->line))
 			return NULL;
+		script->space->tree.geometry.linux_types = script->linux_types;
 	}
 	return &script->space->tree;
+}
+
+/* linux HWPOISON MIGRATION DEVICE-PRIVATE DEVICE-EXCLUSIVE MARKER SWAPIN-ERROR */
+static void do_linux(struct script *script, char **words)
+{
+	enum { TYPES = 6 };
+	uint8_t types[TYPES] = { 0 };
+
+	for (int i = 0; i < TYPES; i++) {
+		if (!words[i]) {
+			syntax(script, "linux: six numbers");
+			return;
+		}
+		types[i] = (uint8_t)atoi(words[i]);
+	}
+	script->linux_types = (struct pt_linux_types){
+		.used = true,
+		.hwpoison = types[0],
+		.migration = types[1],
+		.device_private = types[2],
+		.device_exclusive = types[3],
+		.marker = types[4],
+		.swapin_error = types[5],
+	};
 }
 
 /* describe LEVEL VALUE = TEXT */
@@ -204,7 +232,18 @@ static bool parse_size(const char *word, unsigned int *ret)
 static bool parse_answer(char **words, struct answer *ret)
 {
 	*ret = (struct answer){ 0 };
-	for (unsigned int i = MAPPED + 1; i < OUTCOMES && words[0]; i++) {
+	/* soft PHYS|- SIZE ATTRS */
+	if (words[0] && strcmp(words[0], outcome_words[SOFT]) == 0 && words[1] && words[2] &&
+	    words[3]) {
+		ret->outcome = SOFT;
+		ret->phys = PT_NO_ADDRESS;
+		snprintf(ret->perm, sizeof(ret->perm), "---");
+		snprintf(ret->attrs, sizeof(ret->attrs), "%s", words[3]);
+		bool fits = parse_size(words[2], &ret->size_lg2) && !words[4];
+		ret->level = (ret->size_lg2 - 12) / 9;
+		return fits && (strcmp(words[1], "-") == 0 || number(words[1], &ret->phys));
+	}
+	for (unsigned int i = MAPPED + 1; i < SOFT && words[0]; i++) {
 		if (strcmp(words[0], outcome_words[i]) != 0)
 			continue;
 		ret->outcome = (enum outcome)i;
@@ -226,7 +265,7 @@ static bool parse_answer(char **words, struct answer *ret)
 
 static void print_answer(const struct answer *answer, char text[128])
 {
-	if (answer->outcome == MAPPED)
+	if (answer->outcome == MAPPED || answer->outcome == SOFT)
 		snprintf(text, 128, "0x%" PRIx64 " 2^%u %s %s", answer->phys, answer->size_lg2,
 			 answer->perm, answer->attrs);
 	else if (answer->outcome < OUTCOMES)
@@ -241,7 +280,7 @@ static void compare(const struct script *script, const char *who, const struct a
 	char text[2][128];
 	bool same = is->outcome == should->outcome && is->level == should->level;
 
-	if (same && is->outcome == MAPPED)
+	if (same && (is->outcome == MAPPED || is->outcome == SOFT))
 		same = is->phys == should->phys && is->size_lg2 == should->size_lg2 &&
 		       strcmp(is->perm, should->perm) == 0 && strcmp(is->attrs, should->attrs) == 0;
 	print_answer(is, text[0]);
@@ -259,7 +298,8 @@ static struct answer answer_of_steps(const struct pt_geometry *geometry,
 	static const enum outcome of_kind[] = { [PT_EMPTY] = EMPTY,
 						[PT_TABLE] = OUTCOMES,
 						[PT_LEAF] = MAPPED,
-						[PT_INVALID] = INVALID };
+						[PT_INVALID] = INVALID,
+						[PT_SOFT] = SOFT };
 	struct answer answer = { .outcome = REFUSED };
 	uint32_t attrs = ~0U;
 
@@ -269,12 +309,14 @@ static struct answer answer_of_steps(const struct pt_geometry *geometry,
 	answer.level = last->level;
 	answer.outcome = last->status == BLOCK_OK ? of_kind[last->run.kind]
 						  : of_status[last->status];
-	if (answer.outcome != MAPPED)
+	if (answer.outcome != MAPPED && answer.outcome != SOFT)
 		return answer;
 	for (size_t i = 0; i < count; i++)
 		attrs &= steps[i].run.attrs | ~geometry->format->attrs_and;
 	answer.size_lg2 = last->run.size_lg2;
-	answer.phys = last->run.address + (input & ((1ULL << last->run.size_lg2) - 1));
+	answer.phys = last->run.address;
+	if (answer.phys != PT_NO_ADDRESS)
+		answer.phys += input & ((1ULL << last->run.size_lg2) - 1);
 	pt_permission_text(last->perm, answer.perm);
 	pt_attributes_text(geometry, attrs & last->run.attrs, answer.attrs, sizeof(answer.attrs));
 	return answer;
@@ -302,7 +344,8 @@ static void check_translation(const struct script *script, uint64_t input,
 struct met {
 	struct pt_leaves leaves;
 	struct pt_fault fault;
-	unsigned int leaves_calls;
+	unsigned int leaves_calls; /* soft ones, too */
+	bool soft;
 	unsigned int fault_calls;
 	unsigned int deepest; /* table level */
 };
@@ -320,6 +363,12 @@ static struct error *on_leaves(void *arg, const struct pt_leaves *leaves)
 	met->leaves = *leaves;
 	met->leaves_calls++;
 	return NULL;
+}
+
+static struct error *on_soft(void *arg, const struct pt_leaves *leaves)
+{
+	((struct met *)arg)->soft = true;
+	return on_leaves(arg, leaves);
 }
 
 static struct error *on_fault(void *arg, const struct pt_fault *fault)
@@ -354,8 +403,10 @@ static struct answer answer_of_met(const struct pt_geometry *geometry, const str
 	}
 	if (met->leaves.count != 1 || (input - met->leaves.iova) >> met->leaves.size_lg2)
 		return answer;
-	answer.outcome = MAPPED;
-	answer.phys = met->leaves.phys + (input - met->leaves.iova);
+	answer.outcome = met->soft ? SOFT : MAPPED;
+	answer.phys = met->leaves.phys;
+	if (answer.phys != PT_NO_ADDRESS)
+		answer.phys += input - met->leaves.iova;
 	answer.size_lg2 = met->leaves.size_lg2;
 	pt_permission_text(met->leaves.perm, answer.perm);
 	pt_attributes_text(geometry, met->leaves.attrs, answer.attrs, sizeof(answer.attrs));
@@ -366,7 +417,7 @@ static void check_walk(const struct script *script, uint64_t input, const struct
 {
 	const struct pt_tree *tree = &script->space->tree;
 	struct met met = { .deepest = tree->geometry.levels - 1U };
-	const struct pt_visitor visitor = { on_table, on_leaves, on_fault, &met };
+	const struct pt_visitor visitor = { on_table, on_leaves, on_fault, &met, on_soft };
 	struct pt_statistics statistics;
 	struct error *err = pt_walk(tree, script->memory, input & ~0xfffULL, input | 0xfff,
 				    &visitor, NULL, &statistics);
@@ -380,9 +431,13 @@ static void check_walk(const struct script *script, uint64_t input, const struct
 	}
 	struct answer is = answer_of_met(&tree->geometry, &met, input);
 	/* The walk gives the attributes' size; the level of a leaf is its consequence. */
-	if (is.outcome == MAPPED)
+	if (is.outcome == MAPPED || is.outcome == SOFT)
 		is.level = met.deepest;
 	compare(script, "pt_walk()", &is, should);
+	expect_at((statistics.mapped_bytes != 0) == (is.outcome == MAPPED) &&
+			  (statistics.soft_bytes != 0) == (is.outcome == SOFT),
+		  script->path, script->line, "0x%" PRIx64 " bytes mapped, 0x%" PRIx64 " soft",
+		  statistics.mapped_bytes, statistics.soft_bytes);
 	if (met.fault_calls)
 		expect_at(met.fault.iova == (input & ~0xfffULL) && met.fault.length == 0x1000,
 			  script->path, script->line, "fault is at 0x%" PRIx64 "+0x%" PRIx64,
@@ -426,7 +481,7 @@ static void do_line(struct script *script, char **words)
 	} directives[] = {
 		{ "space", do_space },	     { "root", do_root },	{ "ram", do_ram },
 		{ "missing", do_missing },   { "damaged", do_damaged }, { "refuse", do_refuse },
-		{ "describe", do_describe },
+		{ "describe", do_describe }, { "linux", do_linux },
 	};
 
 	for (size_t i = 0; i < sizeof(directives) / sizeof(directives[0]); i++) {
@@ -499,6 +554,11 @@ static void test_x86_64_invalid(void)
 	run_file("x86_64-invalid.txt", 50);
 }
 
+static void test_x86_64_linux(void)
+{
+	run_file("x86_64-linux.txt", 60);
+}
+
 /* One row of the table of formats each, found by its name, with names that can be shown. */
 static void test_table_of_formats(void)
 {
@@ -530,14 +590,16 @@ static void test_texts(void)
 
 	if (!EXPECT_NO_ERROR(pt_geometry_init(&pt_format_x86_64, NULL, &geometry)))
 		return;
-	pt_attributes_text(&geometry, 0x7f, text, sizeof(text));
+	const uint32_t all = X86_ATTR_ACCESSED | X86_ATTR_DIRTY | X86_ATTR_GLOBAL | X86_ATTR_PAT |
+			     X86_ATTR_CACHE_DISABLE | X86_ATTR_WRITE_THROUGH | X86_ATTR_USER;
+	pt_attributes_text(&geometry, all, text, sizeof(text));
 	CU_ASSERT_STRING_EQUAL(text, "accessed|dirty|global|pat|pcd|pwt|user");
 	pt_attributes_text(&geometry, 0, text, sizeof(text));
 	CU_ASSERT_STRING_EQUAL(text, "");
-	pt_attributes_text(&geometry, 0x48, text, sizeof(text));
+	pt_attributes_text(&geometry, X86_ATTR_PAT | X86_ATTR_USER, text, sizeof(text));
 	CU_ASSERT_STRING_EQUAL(text, "pat|user");
 	memset(text, 'z', sizeof(text));
-	pt_attributes_text(&geometry, 0x7f, text, 10);
+	pt_attributes_text(&geometry, all, text, 10);
 	EXPECT(strlen(text) < 10 && text[10] == 'z', "more than 10 bytes written");
 	pt_permission_text(PT_R | PT_X, text);
 	CU_ASSERT_STRING_EQUAL(text, "r-x");
@@ -575,6 +637,7 @@ void suite_formats(void)
 	CU_add_test(suite, "vtd_fs.txt", test_vtd_fs);
 	CU_add_test(suite, "x86_64.txt", test_x86_64);
 	CU_add_test(suite, "x86_64-invalid.txt", test_x86_64_invalid);
+	CU_add_test(suite, "x86_64-linux.txt", test_x86_64_linux);
 	CU_add_test(suite, "table of formats", test_table_of_formats);
 	CU_add_test(suite, "texts of attributes and permissions", test_texts);
 	CU_add_test(suite, "describe() keeps within its room", test_describe_is_bounded);
