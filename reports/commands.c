@@ -37,7 +37,8 @@ static const struct option_row {
 	{ "symbols", "FILE", 's', 0, true,
 	  "the kernel's debug vmlinux, or a module's debug file, where the dump itself does not say enough; "
 	  "may be repeated" },
-	{ "format", "FORMAT", 256, OPTION_FORMAT, false, "text (the default), csv, json or jsonl; of pagemap also pagemap, the binary layout of "
+	{ "format", "FORMAT", 256, OPTION_FORMAT, false,
+	  "text (the default), csv, json or jsonl; of pagemap also pagemap, the binary layout of "
 	  "/proc/PID/pagemap" },
 	{ "output", "FILE", 'o', OPTION_OUTPUT, false,
 	  "write to FILE, which appears only when it is complete" },

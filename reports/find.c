@@ -88,9 +88,11 @@ static struct error *add_struct_page(struct query *query, const char *text)
 	if (err)
 		return err;
 	if (!query->pages)
-		return error_new("page:%s: it is not known where this kernel's struct pages are", text);
+		return error_new("page:%s: it is not known where this kernel's struct pages are",
+				 text);
 	if (!page_phys(query->pages, address, &phys))
-		return error_new("page:%s: is not the address of a struct page of this kernel", text);
+		return error_new("page:%s: is not the address of a struct page of this kernel",
+				 text);
 	return add_page(query, phys);
 }
 
@@ -271,7 +273,7 @@ static struct error *emit_passthrough(const struct find *find, uint32_t index)
 			continue;
 		/* A range may be all memory: states are only told of what is one page. */
 		err = run.length <= 1ULL << find->query->page_shift ? emit_run(find, &run)
-								     : emit_part(find, &run, &none);
+								    : emit_part(find, &run, &none);
 	}
 	return err;
 }
@@ -369,9 +371,7 @@ static struct error *run(struct session *session, struct emitter *emitter, int c
 {
 	struct query query = { 0 };
 	struct reverse_map map = { 0 };
-	struct find find = {
-		.session = session, .emitter = emitter, .map = &map, .query = &query
-	};
+	struct find find = { .session = session, .emitter = emitter, .map = &map, .query = &query };
 	struct error *err = query_init(&query, session, count, words);
 
 	(void)status;

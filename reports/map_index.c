@@ -58,7 +58,8 @@ static struct error *identify(const struct memory *memory, const char *release,
 	memset(ret, 0, sizeof(*ret));
 	if (!memory->path || stat(memory->path, &status) || !S_ISREG(status.st_mode) ||
 	    status.st_size == 0 || strncmp(memory->path, "/proc/", 6) == 0)
-		return error_new("--index is for a vmcore file: what a running kernel maps changes");
+		return error_new(
+			"--index is for a vmcore file: what a running kernel maps changes");
 	ret->size = (uint64_t)status.st_size;
 	ret->seconds = status.st_mtim.tv_sec;
 	ret->nanoseconds = status.st_mtim.tv_nsec;
@@ -81,9 +82,10 @@ struct index {
 
 static struct error *damaged(const struct index *index)
 {
-	return error_new("--index %s: is damaged, or no index of this version; remove it, and it is "
-			 "made again",
-			 index->path);
+	return error_new(
+		"--index %s: is damaged, or no index of this version; remove it, and it is "
+		"made again",
+		index->path);
 }
 
 /* Where the parts are, if the file is as long as its header says. */

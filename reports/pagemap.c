@@ -104,9 +104,9 @@ static bool row_continues(const struct row *row, const struct row *next)
 		return false;
 	const bool joined = row->phys == PT_NO_ADDRESS ? next->phys == PT_NO_ADDRESS
 						       : row->phys + row->length == next->phys;
-	return row->unknown || (joined && row->page_size == next->page_size &&
-				row->attrs == next->attrs && row->perm == next->perm &&
-				page_same_state(&row->info, &next->info));
+	return row->unknown ||
+	       (joined && row->page_size == next->page_size && row->attrs == next->attrs &&
+		row->perm == next->perm && page_same_state(&row->info, &next->info));
 }
 
 static struct error *flush_row(struct pagemap *pagemap)

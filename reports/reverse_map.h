@@ -25,12 +25,12 @@ struct extent {
 
 /* A space, or all that share one table. */
 struct map_owner {
-	char *space;   /* name of the first */
-	char *devices; /* of all, joined by | */
-	char *owner;   /* words of all */
+	char *space;			/* name of the first */
+	char *devices;			/* of all, joined by | */
+	char *owner;			/* words of all */
 	const struct pt_format *format; /* of a table */
 	bool dirty_tracking;
-	bool passthrough;      /* every address up to last_address is mapped to itself */
+	bool passthrough; /* every address up to last_address is mapped to itself */
 	uint64_t last_address;
 };
 
@@ -45,7 +45,8 @@ struct map_run {
 	uint8_t size_lg2; /* page size; of a table, its level */
 	uint8_t is_table;
 	uint8_t zero[5];
-	uint64_t subtree_last; /* of an index file: greatest address in the subtree below this run */
+	uint64_t
+		subtree_last; /* of an index file: greatest address in the subtree below this run */
 };
 
 struct reverse_map {

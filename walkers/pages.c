@@ -39,10 +39,10 @@ enum field {
 	NODE_ZONES,
 	ZONE,
 	ZONE_PRESENT,
-	ZONE_PCP,	  /* since 5.14: struct per_cpu_pages */
-	ZONE_PAGESET,	  /* before: struct per_cpu_pageset */
-	PCP_LISTS,	  /* of per_cpu_pages */
-	PAGESET_PCP,	  /* of per_cpu_pageset */
+	ZONE_PCP,     /* since 5.14: struct per_cpu_pages */
+	ZONE_PAGESET, /* before: struct per_cpu_pageset */
+	PCP_LISTS,    /* of per_cpu_pages */
+	PAGESET_PCP,  /* of per_cpu_pageset */
 	FIELDS,
 };
 
@@ -91,10 +91,10 @@ enum type {
 };
 
 static const struct {
-	const char *name;	 /* enum pagetype: PGTY_ since 6.12, PG_ in 6.11 */
-	uint32_t state;		 /* enum page_state */
-	uint32_t bit_5_10;	 /* macros: no debug information has them */
-	uint32_t bit_5_11;	 /* since PG_kmemcg is gone, as is struct page.mem_cgroup */
+	const char *name;  /* enum pagetype: PGTY_ since 6.12, PG_ in 6.11 */
+	uint32_t state;	   /* enum page_state */
+	uint32_t bit_5_10; /* macros: no debug information has them */
+	uint32_t bit_5_11; /* since PG_kmemcg is gone, as is struct page.mem_cgroup */
 } types[TYPES] = {
 	[TYPE_BUDDY] = { "buddy", PAGE_FREE, 0x80, 0x80 },
 	[TYPE_OFFLINE] = { "offline", PAGE_OFFLINE, 0x100, 0x100 },
@@ -107,19 +107,27 @@ static const struct {
 };
 
 /* Flags of enum pageflags: their bit, or -1 where the kernel has none. */
-enum flag { FLAG_HEAD, FLAG_RESERVED, FLAG_SLAB, FLAG_SWAPBACKED, FLAG_HWPOISON, FLAG_HUGETLB, FLAGS };
+enum flag {
+	FLAG_HEAD,
+	FLAG_RESERVED,
+	FLAG_SLAB,
+	FLAG_SWAPBACKED,
+	FLAG_HWPOISON,
+	FLAG_HUGETLB,
+	FLAGS
+};
 
 static const char *const flag_names[FLAGS] = {
-	[FLAG_HEAD] = "PG_head",	     [FLAG_RESERVED] = "PG_reserved",
-	[FLAG_SLAB] = "PG_slab",	     [FLAG_SWAPBACKED] = "PG_swapbacked",
-	[FLAG_HWPOISON] = "PG_hwpoison",     [FLAG_HUGETLB] = "PG_hugetlb",
+	[FLAG_HEAD] = "PG_head",	 [FLAG_RESERVED] = "PG_reserved",
+	[FLAG_SLAB] = "PG_slab",	 [FLAG_SWAPBACKED] = "PG_swapbacked",
+	[FLAG_HWPOISON] = "PG_hwpoison", [FLAG_HUGETLB] = "PG_hugetlb",
 };
 
 enum {
 	STRUCT_PAGE_MAX = 256,
-	ORDER_MAX = 24, /* 2^24 pages: more than any free block or compound page */
+	ORDER_MAX = 24,	   /* 2^24 pages: more than any free block or compound page */
 	BUDDY_ORDERS = 14, /* orders of free blocks: 0 to 10, to 13 on arm64 with 64 KiB pages */
-	PIN_BIAS = 1024, /* include/linux/mm.h: GUP_PIN_COUNTING_BIAS */
+	PIN_BIAS = 1024,   /* include/linux/mm.h: GUP_PIN_COUNTING_BIAS */
 	SUBSECTION_LG2 = 21,
 };
 
@@ -245,7 +253,8 @@ static enum presence find_subsection(struct pages *pages, uint64_t phys)
 		return ABSENT;
 	if (!pages->members[USAGE_SUBSECTIONS].present || !get(pages, root, SECTION_USAGE, &usage))
 		return PRESENT;
-	if (!read_word(pages, usage + pages->members[USAGE_SUBSECTIONS].offset + bit / 64 * 8, &map))
+	if (!read_word(pages, usage + pages->members[USAGE_SUBSECTIONS].offset + bit / 64 * 8,
+		       &map))
 		return PRESENT;
 	return map >> bit % 64 & 1 ? PRESENT : ABSENT;
 }
@@ -256,8 +265,8 @@ static bool has_struct_page(struct pages *pages, uint64_t phys)
 
 	if (subsection != pages->subsection) {
 		pages->subsection = subsection;
-		pages->subsection_presence =
-			pages->sections ? find_subsection(pages, phys) : NOT_KNOWN;
+		pages->subsection_presence = pages->sections ? find_subsection(pages, phys)
+							     : NOT_KNOWN;
 	}
 	if (pages->subsection_presence == NOT_KNOWN) {
 		uint64_t at = 0;
@@ -374,8 +383,8 @@ static int has_pin_count(struct pages *pages, uint64_t head)
 		   field_of(pages, &second, PAGE_COMPOUND_ORDER) > 1) {
 		address = head + 2ULL * pages->page_bytes + pages->members[PAGE_PINCOUNT].offset;
 	}
-	struct error *err =
-		address ? kernel_read(pages->kernel, address, &count, sizeof(count)) : NULL;
+	struct error *err = address ? kernel_read(pages->kernel, address, &count, sizeof(count))
+				    : NULL;
 	const bool failed = err != NULL;
 	error_free(err);
 	return !address || failed ? -1 : (int32_t)count > 0;
@@ -383,8 +392,7 @@ static int has_pin_count(struct pages *pages, uint64_t head)
 
 static bool is_pinned(struct pages *pages, const struct page_info *info)
 {
-	const int counted =
-		info->state & PAGE_COMPOUND ? has_pin_count(pages, info->head) : -1;
+	const int counted = info->state & PAGE_COMPOUND ? has_pin_count(pages, info->head) : -1;
 
 	return counted >= 0 ? counted : (int32_t)info->refcount >= PIN_BIAS;
 }
@@ -542,10 +550,10 @@ uint64_t page_look_run(struct pages *pages, uint64_t phys, uint64_t last, struct
 void page_state_text(const struct page_info *info, char text[PAGE_STATE_TEXT])
 {
 	static const char *const names[] = {
-		"anon",	 "compound", "file",	 "free",     "guard", "hugetlb",
-		"hwpoison", "ino=",  "kernel",	 "ksm",	     "memcg", "mmio",
-		"offline", "pcp",    "pinned",	 "reserved", "slab",  "swapbacked",
-		"table", "unaccepted", "unknown", "zero",    "zsmalloc",
+		"anon",	    "compound",	  "file",    "free",	 "guard",    "hugetlb",
+		"hwpoison", "ino=",	  "kernel",  "ksm",	 "memcg",    "mmio",
+		"offline",  "pcp",	  "pinned",  "reserved", "slab",     "swapbacked",
+		"table",    "unaccepted", "unknown", "zero",	 "zsmalloc",
 	};
 	int used = 0;
 
@@ -664,15 +672,15 @@ static struct error *find_pcp_layout(struct pages *pages, struct pcp_layout *lay
 	int64_t types_per_order = 0;
 	bool found = false;
 
-	if (!members[PCP_LISTS].present || !members[NODE_ZONES].present ||
-	    !members[ZONE].size || (!since_5_14 && !members[ZONE_PAGESET].present) ||
+	if (!members[PCP_LISTS].present || !members[NODE_ZONES].present || !members[ZONE].size ||
+	    (!since_5_14 && !members[ZONE_PAGESET].present) ||
 	    !kernel_symbol(pages->kernel, "__per_cpu_offset", &layout->per_cpu_offset))
 		return error_new("their layout is not known");
 	struct error *err = kernel_enumerator(pages->kernel, "migratetype", "MIGRATE_PCPTYPES",
 					      &found, &types_per_order);
 	layout->zone_field = since_5_14 ? ZONE_PCP : ZONE_PAGESET;
-	layout->lists_offset = members[PCP_LISTS].offset +
-			       (since_5_14 ? 0 : members[PAGESET_PCP].offset);
+	layout->lists_offset =
+		members[PCP_LISTS].offset + (since_5_14 ? 0 : members[PAGESET_PCP].offset);
 	layout->list_count = members[PCP_LISTS].size / LIST_HEAD;
 	layout->types_per_order = found ? (unsigned int)types_per_order : 0;
 	layout->cpus = read_count(pages, "nr_cpu_ids", CPUS_MAX);
@@ -808,7 +816,8 @@ static void find_page_size(struct pages *pages)
 	int64_t bytes = 0;
 
 	pages->shift = 12;
-	if (info && vmcoreinfo_number(info, "PAGESIZE", &bytes) && (bytes == 16384 || bytes == 65536))
+	if (info && vmcoreinfo_number(info, "PAGESIZE", &bytes) &&
+	    (bytes == 16384 || bytes == 65536))
 		pages->shift = bytes == 16384 ? 14 : 16;
 }
 
@@ -828,8 +837,8 @@ static void find_zero_pages(struct pages *pages)
 
 static struct error *find_layout(struct pages *pages)
 {
-	static const enum field needed[] = { PAGE, PAGE_FLAGS, PAGE_REFCOUNT, PAGE_MAPPING,
-					     PAGE_PRIVATE, PAGE_TYPE, PAGE_LRU };
+	static const enum field needed[] = { PAGE,	   PAGE_FLAGS, PAGE_REFCOUNT, PAGE_MAPPING,
+					     PAGE_PRIVATE, PAGE_TYPE,  PAGE_LRU };
 	bool found = false;
 	struct error *err = kernel_resolve(pages->kernel, fields, pages->members, FIELDS);
 
@@ -869,8 +878,9 @@ struct error *pages_create(struct kernel *kernel, struct pages **ret)
 	if (!err)
 		err = find_layout(pages);
 	if (!err && !find_vmemmap(pages))
-		err = error_new("it is not known where the kernel's struct pages are (VMCOREINFO has "
-				"no VMEMMAP_START): page states are not known");
+		err = error_new(
+			"it is not known where the kernel's struct pages are (VMCOREINFO has "
+			"no VMEMMAP_START): page states are not known");
 	if (err) {
 		pages_destroy(pages);
 		return err;
@@ -879,9 +889,10 @@ struct error *pages_create(struct kernel *kernel, struct pages **ret)
 	find_zero_pages(pages);
 	struct error *warning = read_pcp_lists(pages);
 	if (warning)
-		snprintf(pages->warning, sizeof(pages->warning),
-			 "per-CPU lists of free pages cannot be read, such pages show as kernel: %s",
-			 warning->message);
+		snprintf(
+			pages->warning, sizeof(pages->warning),
+			"per-CPU lists of free pages cannot be read, such pages show as kernel: %s",
+			warning->message);
 	error_free(warning);
 	*ret = pages;
 	return NULL;

@@ -37,14 +37,16 @@ enum page_state {
 	PAGE_GUARD = 1 << 4,
 	PAGE_HUGETLB = 1 << 5,
 	PAGE_HWPOISON = 1 << 6,
-	PAGE_INODE = 1 << 7,  /* page_info.inode is valid: ino=N */
-	PAGE_KERNEL = 1 << 8, /* allocated, and nothing else is known: the kernel's own or a driver's */
+	PAGE_INODE = 1 << 7, /* page_info.inode is valid: ino=N */
+	PAGE_KERNEL =
+		1 << 8, /* allocated, and nothing else is known: the kernel's own or a driver's */
 	PAGE_KSM = 1 << 9,
 	PAGE_MEMCG = 1 << 10, /* charged to a memory cgroup */
 	PAGE_MMIO = 1 << 11,  /* no struct page: no memory there */
 	PAGE_OFFLINE = 1 << 12,
 	PAGE_PCP = 1 << 13, /* free, on a per-CPU list */
-	/* Estimate: a reference count (of a large page, a pin count) as pin_user_pages() makes it. */
+	/* Estimate: a reference count (of a large page, a pin count) as pin_user_pages() makes it.
+	 */
 	PAGE_PINNED = 1 << 14,
 	PAGE_RESERVED = 1 << 15,
 	PAGE_SLAB = 1 << 16,
