@@ -49,8 +49,9 @@ pt_decode_runs(const struct pt_geometry *geometry, unsigned int level, const uin
 	for (unsigned int i = 0; i < count;) {
 		struct pt_run *run = &runs[n];
 
-		*run = (struct pt_run){ .index = (uint16_t)(index + i), .count = 1 };
-		decode_entry(geometry, level, entries[i], run);
+		*run = (struct pt_run){ .index = index + i, .count = 1 };
+		if (!pt_marked(&geometry->empty, entries[i]))
+			decode_entry(geometry, level, entries[i], run);
 		uint64_t entry = entries[i++];
 
 		if (run->kind == PT_EMPTY) {
@@ -64,7 +65,7 @@ pt_decode_runs(const struct pt_geometry *geometry, unsigned int level, const uin
 			}
 		}
 		if (n && pt_run_continues(&runs[n - 1], run))
-			runs[n - 1].count = (uint16_t)(runs[n - 1].count + run->count);
+			runs[n - 1].count += run->count;
 		else
 			n++;
 	}

@@ -20,8 +20,10 @@
 #include "target/noted.h"
 #include "target/page_set.h"
 #include "target/recorder.h"
+#include "walkers/node_stats.h"
 #include "walkers/pages.h"
 #include "walkers/process.h"
+#include "walkers/resources.h"
 
 static const struct column columns[] = {
 	{ "reason", COLUMN_TEXT, 14,
@@ -74,15 +76,16 @@ static struct error *on_table(void *arg, const struct pt_table *table)
 
 static struct error *on_leaves(void *arg, const struct pt_leaves *leaves)
 {
-	touch_struct_pages(arg, leaves->phys, leaves->count << leaves->size_lg2);
+	if (leaves->phys != PT_NO_ADDRESS)
+		touch_struct_pages(arg, leaves->phys, leaves->count << leaves->size_lg2);
 	return NULL;
 }
 
 static struct error *touch_space(struct extract *extract, const struct space *space)
 {
-	const struct pt_visitor visitor = { .table = on_table,
-					    .leaves = on_leaves,
-					    .arg = extract };
+	const struct pt_visitor visitor = {
+		.table = on_table, .leaves = on_leaves, .soft = on_leaves, .arg = extract
+	};
 	struct pt_statistics statistics;
 	struct progress progress;
 
@@ -107,6 +110,27 @@ static struct error *on_process(void *arg, const struct process *process)
 	return err;
 }
 
+/*
+ * All processes, so that who maps a page can be found; and, by the search for a PID that no
+ * task can have, the lists in which a thread's ID is looked up.
+ */
+static struct error *touch_processes(struct extract *extract)
+{
+	struct process process;
+
+	if (extract->memory->arch != ARCH_X86_64)
+		return NULL;
+	recorder_set_reason(extract->memory, RECORD_STRUCTS);
+	struct error *err = process_for_each(extract->kernel, on_process, extract);
+	if (extract->session->stop)
+		return err;
+	if (err)
+		session_message(extract->session, "warning: processes: %s", err->message);
+	error_free(err);
+	error_free(process_find(extract->kernel, UINT32_MAX, &process));
+	return NULL;
+}
+
 static struct error *touch_tables(struct extract *extract, const struct inventory *inventory)
 {
 	struct error *err = NULL;
@@ -119,8 +143,7 @@ static struct error *touch_tables(struct extract *extract, const struct inventor
 		err = touch_space(extract, inventory->spaces[i]);
 	if (err || extract->session->options.no_processes)
 		return err;
-	recorder_set_reason(extract->memory, RECORD_STRUCTS);
-	return process_for_each(extract->kernel, on_process, extract);
+	return touch_processes(extract);
 }
 
 /* The ring buffer of kernel/printk/printk_ringbuffer.h, since 5.10: three arrays. */
@@ -160,6 +183,23 @@ static void touch_log(struct extract *extract)
 	error_free(err);
 }
 
+/* What usage and check set beside the tables: counters, the tree of resources. */
+static void touch_reconciled(struct extract *extract)
+{
+	static const char *const counters[] = { "NR_IOMMU_PAGES", "NR_SECONDARY_PAGETABLE" };
+	struct resources resources;
+
+	recorder_set_reason(extract->memory, RECORD_STRUCTS);
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+		bool found = false;
+		int64_t pages = 0;
+
+		error_free(node_stat_read(extract->kernel, counters[i], &found, &pages));
+	}
+	error_free(resources_read(extract->kernel, &resources));
+	resources_free(&resources);
+}
+
 static struct error *touch_all(struct extract *extract, struct session *session)
 {
 	struct inventory *inventory = NULL;
@@ -171,6 +211,8 @@ static struct error *touch_all(struct extract *extract, struct session *session)
 		touch(extract, banner, 1);
 	if (!err)
 		err = touch_tables(extract, inventory);
+	if (!err)
+		touch_reconciled(extract);
 	if (!err && !session->options.no_log)
 		touch_log(extract);
 	return err ? err : recorder_error(extract->memory);

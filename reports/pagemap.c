@@ -226,7 +226,8 @@ static struct error *on_fault(void *arg, const struct pt_fault *fault)
 
 	table_faults_add(&pagemap->faults, fault);
 	/* A table that was entered again, or an entry that hardware refuses, hides nothing. */
-	if (fault->kind == PT_FAULT_REPEATED || fault->kind == PT_FAULT_INVALID)
+	if (fault->kind == PT_FAULT_REPEATED || fault->kind == PT_FAULT_INVALID ||
+	    fault->kind == PT_FAULT_TORN)
 		return NULL;
 	if (pagemap->file)
 		return NULL; /* the layout has no way to say so: a hole, and a line on stderr */
@@ -271,7 +272,8 @@ static struct error *emit_passthrough(struct pagemap *pagemap)
 
 	if (pagemap->file)
 		return put_passthrough(pagemap, last);
-	pt_permission_text(PT_R | PT_W, perm);
+	pt_permission_text(pagemap->space->tree.perm ? pagemap->space->tree.perm : PT_R | PT_W,
+			   perm);
 	cells[PERM] = cell_text(perm);
 	return emitter_row(pagemap->emitter, cells);
 }

@@ -29,6 +29,7 @@ enum { PT_BATCH_BYTES = 1 << 20, PT_REPEAT_LIMIT = 1 << 16 };
 struct pt_tree {
 	struct pt_geometry geometry;
 	uint64_t root; /* physical address of the top table */
+	uint8_t perm;  /* what leads to the root allows (an AMD DTE); 0: everything */
 };
 
 /* One table page, given to the visitor whole. */
@@ -62,6 +63,7 @@ enum pt_fault_kind {
 	PT_FAULT_REPEATED, /* table reached before: entered again */
 	PT_FAULT_SKIPPED,  /* the same, and not entered: PT_REPEAT_LIMIT */
 	PT_FAULT_INVALID,  /* entry with reserved bits or an illegal size */
+	PT_FAULT_TORN,	   /* entries of one large page that differ: each is shown by itself */
 	PT_FAULT_KINDS,
 };
 
@@ -112,13 +114,15 @@ struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_
 
 /* One step of a translation: the entry met at one level. */
 struct pt_step {
-	struct pt_run run;   /* decoded, of one entry */
-	uint64_t table;	     /* physical address of the table */
-	uint64_t entry_addr; /* physical address of the entry */
-	uint64_t entry;	     /* raw value, when status is BLOCK_OK */
+	struct pt_run run;	 /* decoded, of one entry */
+	struct pt_run effective; /* the same with what the levels above add and take */
+	uint64_t table;		 /* physical address of the table */
+	uint64_t entry_addr;	 /* physical address of the entry */
+	uint64_t entry;		 /* raw value, when status is BLOCK_OK */
 	unsigned int level;
 	unsigned int index;
-	unsigned int perm;	  /* effective so far */
+	unsigned int perm; /* effective so far */
+	bool skips; /* a table, but the address has bits set that the way to it skips: the end */
 	enum block_status status; /* whether the entry could be read */
 };
 
