@@ -16,6 +16,7 @@ static const struct {
 	{ "selection", suite_selection }, { "files", suite_files },
 	{ "vmlinux", suite_vmlinux },	  { "btf", suite_btf },
 	{ "kallsyms", suite_kallsyms },	  { "amd", suite_amd },
+	{ "pages", suite_pages },
 };
 
 enum { SUITES = sizeof(suites) / sizeof(suites[0]) };

@@ -22,6 +22,7 @@ void suite_engine(void);
 void suite_files(void);
 void suite_formats(void);
 void suite_kallsyms(void);
+void suite_pages(void);
 void suite_selection(void);
 void suite_trees(void);
 void suite_vmlinux(void);
