@@ -93,6 +93,8 @@ struct pt_format {
 	uint32_t attrs_and;
 	/* Attribute bits that hold if any level on the way has them. */
 	uint32_t attrs_or;
+	/* Attribute bits of leaves that should be one item but contradict each other. */
+	uint32_t attrs_wrong;
 	/* Attribute bits shown only where the geometry has dirty_tracking. */
 	uint32_t attrs_dirty;
 

@@ -319,8 +319,8 @@ static bool is_contiguous(const struct output *output, const struct pt_run *run)
  * D8.7.1: all members of a group must say the same, of addresses that continue each other and are
  * aligned as the group is. They may differ in what hardware updates. True when they do.
  */
-static bool group_agrees(const struct output *output, const struct pt_run *members,
-			 unsigned int count)
+static bool group_agrees(const struct output *output, const uint64_t *entries,
+			 const struct pt_run *members, unsigned int count)
 {
 	const uint32_t updated = output->bits->accessed | output->bits->dirty;
 
@@ -328,6 +328,7 @@ static bool group_agrees(const struct output *output, const struct pt_run *membe
 		if (!is_contiguous(output, &members[i]) ||
 		    (members[i].attrs ^ members[0].attrs) & ~updated ||
 		    members[i].perm != members[0].perm ||
+		    (entries[i] ^ entries[0]) & (S2_XN0 | S2_XN1) ||
 		    members[i].address != members[0].address + ((uint64_t)i << output->entry_lg2))
 			return false;
 	}
@@ -348,7 +349,7 @@ static void append_group(struct output *output, unsigned int level, const uint64
 		members[i] = (struct pt_run){ .index = index + i, .count = 1 };
 		output->decode_entry(output->geometry, level, entries[i], &members[i]);
 	}
-	if (count >> lg2 && group_agrees(output, members, count)) {
+	if (count >> lg2 && group_agrees(output, entries, members, count)) {
 		struct pt_run item = members[0];
 
 		for (unsigned int i = 1; i < count; i++)
@@ -694,6 +695,7 @@ const struct pt_format pt_format_lpae_s1 = {
 	.controls_execution = true,
 	.attribute_names = s1_attribute_names,
 	.attrs_or = S1_NS | S1_PRIV | S1_NO_PRIV_EXECUTE | S1_NO_UNPRIV_EXECUTE,
+	.attrs_wrong = S1_CONTIG_BAD,
 	.attrs_dirty = S1_ACCESSED | S1_DIRTY,
 	.setup = s1_setup,
 	.decode = s1_decode,
@@ -707,6 +709,7 @@ const struct pt_format pt_format_lpae_s2 = {
 	.stage = "2",
 	.controls_execution = true,
 	.attribute_names = s2_attribute_names,
+	.attrs_wrong = S2_CONTIG_BAD,
 	.attrs_dirty = S2_ACCESSED | S2_DIRTY,
 	.setup = s2_setup,
 	.decode = s2_decode,

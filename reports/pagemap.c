@@ -158,7 +158,8 @@ static struct error *on_fault(void *arg, const struct pt_fault *fault)
 
 	table_faults_add(&pagemap->faults, fault);
 	/* A table that was entered again, or an entry that hardware refuses, hides nothing. */
-	if (fault->kind == PT_FAULT_REPEATED || fault->kind == PT_FAULT_INVALID)
+	if (fault->kind == PT_FAULT_REPEATED || fault->kind == PT_FAULT_INVALID ||
+	    fault->kind == PT_FAULT_DISAGREE)
 		return NULL;
 	const struct row row = {
 		.iova = fault->iova,

@@ -26,6 +26,9 @@ void table_faults_report(const struct table_faults *faults, const struct session
 			"more entries lead to tables already shown too often: not followed",
 		[PT_FAULT_INVALID] =
 			"entries have reserved bits or an illegal size: hardware faults",
+		[PT_FAULT_DISAGREE] =
+			"entries should act as one and do not agree: what hardware does is not "
+			"defined",
 	};
 
 	for (int kind = 0; kind < PT_FAULT_KINDS; kind++) {

@@ -147,7 +147,7 @@ static struct error *report_item(struct walk *walk, const struct item *item)
 	const struct pt_geometry *geometry = walk->geometry;
 	const unsigned int level = item->run.next_level;
 
-	if (item->fault != PT_FAULT_INVALID)
+	if (item->fault != PT_FAULT_INVALID && item->fault != PT_FAULT_DISAGREE)
 		return report(walk, item->fault, level, item->run.address, item->entry_addr,
 			      item->iova, table_span(geometry, level));
 	const struct pt_run *holder = &item->parent->run;
@@ -292,7 +292,10 @@ static struct error *visit_run(struct walk *walk, unsigned int depth, const stru
 		return add_table(walk, depth + 1, &below);
 	/* From here on items count, not entries: an item may be made of several. */
 	run->count = from_block->count >> (run->size_lg2 - entry_lg2);
-	return add_item(walk, depth + 1, &below);
+	struct error *err = add_item(walk, depth + 1, &below);
+	if (!err && run->attrs & walk->geometry->format->attrs_wrong)
+		err = add_fault(walk, depth + 1, &below, PT_FAULT_DISAGREE);
+	return err;
 }
 
 static enum pt_fault_kind fault_of_status(enum block_status status)

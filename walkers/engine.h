@@ -62,6 +62,7 @@ enum pt_fault_kind {
 	PT_FAULT_REPEATED, /* table reached before: entered again */
 	PT_FAULT_SKIPPED,  /* the same, and not entered: PT_REPEAT_LIMIT */
 	PT_FAULT_INVALID,  /* entry with reserved bits or an illegal size */
+	PT_FAULT_DISAGREE, /* leaves of one item that contradict each other: given as leaves, too */
 	PT_FAULT_KINDS,
 };
 
