@@ -615,7 +615,7 @@ static struct error *check_root(const struct pt_parameters *parameters,
 	unsigned int concat = root_bits > per_level ? 1U << (root_bits - per_level) : 1;
 	if (parameters->concat && parameters->concat != concat)
 		return error_new("%s: ias=%u from start-level=%d (levels=%u) on is concat=%u, not "
-				 "%u",
+				 "concat=%u",
 				 name, geometry->input_bits, 4 - geometry->levels, geometry->levels,
 				 concat, parameters->concat);
 	return NULL;

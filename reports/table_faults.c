@@ -27,7 +27,7 @@ void table_faults_report(const struct table_faults *faults, const struct session
 		[PT_FAULT_INVALID] =
 			"entries have reserved bits or an illegal size: hardware faults",
 		[PT_FAULT_DISAGREE] =
-			"entries should act as one and do not agree: what hardware does is not "
+			"runs of entries should act as one item and do not agree: what hardware does is not "
 			"defined",
 	};
 
