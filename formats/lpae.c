@@ -361,8 +361,10 @@ static void append_group(struct output *output, unsigned int level, const uint64
 	}
 	for (unsigned int i = 0; i < count; i++) {
 		/* What hardware then does is not told; most likely each entry acts alone. */
-		if (count >> lg2 && is_contiguous(output, &members[i]))
+		if (count >> lg2 && is_contiguous(output, &members[i])) {
 			members[i].attrs |= output->bits->contig_bad;
+			members[i].torn = true;
+		}
 		append(output, &members[i]);
 	}
 }
@@ -695,7 +697,6 @@ const struct pt_format pt_format_lpae_s1 = {
 	.controls_execution = true,
 	.attribute_names = s1_attribute_names,
 	.attrs_or = S1_NS | S1_PRIV | S1_NO_PRIV_EXECUTE | S1_NO_UNPRIV_EXECUTE,
-	.attrs_wrong = S1_CONTIG_BAD,
 	.attrs_dirty = S1_ACCESSED | S1_DIRTY,
 	.setup = s1_setup,
 	.decode = s1_decode,
@@ -709,7 +710,6 @@ const struct pt_format pt_format_lpae_s2 = {
 	.stage = "2",
 	.controls_execution = true,
 	.attribute_names = s2_attribute_names,
-	.attrs_wrong = S2_CONTIG_BAD,
 	.attrs_dirty = S2_ACCESSED | S2_DIRTY,
 	.setup = s2_setup,
 	.decode = s2_decode,

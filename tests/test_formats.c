@@ -326,7 +326,7 @@ static struct error *on_fault(void *arg, const struct pt_fault *fault)
 	struct met *met = arg;
 
 	/* It is a leaf all the same, and its attributes say so. */
-	if (fault->kind == PT_FAULT_DISAGREE)
+	if (fault->kind == PT_FAULT_TORN)
 		return NULL;
 	met->fault = *fault;
 	met->fault_calls++;
@@ -369,7 +369,7 @@ static void check_walk(const struct script *script, uint64_t input, const struct
 {
 	const struct pt_tree *tree = &script->space->tree;
 	struct met met = { .deepest = tree->geometry.levels - 1U };
-	const struct pt_visitor visitor = { on_table, on_leaves, on_fault, &met };
+	const struct pt_visitor visitor = { on_table, on_leaves, on_fault, &met, NULL };
 	struct pt_statistics statistics;
 	struct error *err = pt_walk(tree, script->memory, input & ~0xfffULL, input | 0xfff,
 				    &visitor, NULL, &statistics);
@@ -539,8 +539,7 @@ static void test_table_of_formats(void)
 			EXPECT(count == 0 || strcmp(names[count - 1], names[count]) < 0,
 			       "%s: attribute %s is not in alphabetical order", (*format)->name,
 			       names[count]);
-		EXPECT(((*format)->attrs_and | (*format)->attrs_or | (*format)->attrs_wrong |
-			(*format)->attrs_dirty) >>
+		EXPECT(((*format)->attrs_and | (*format)->attrs_or | (*format)->attrs_dirty) >>
 				       count ==
 			       0,
 		       "%s: a mask has bits without a name", (*format)->name);

@@ -549,7 +549,7 @@ static struct error *on_fault(void *arg, const struct pt_fault *fault)
 
 	if (fault->kind == PT_FAULT_INVALID)
 		found->faults++;
-	else if (fault->kind == PT_FAULT_DISAGREE)
+	else if (fault->kind == PT_FAULT_TORN)
 		found->at_odds += fault->length;
 	return NULL;
 }
@@ -557,7 +557,7 @@ static struct error *on_fault(void *arg, const struct pt_fault *fault)
 static void check_range(const struct builder *builder, uint64_t seed, uint64_t start, uint64_t last)
 {
 	struct found found = { .builder = builder, .start = start, .last = last };
-	const struct pt_visitor visitor = { NULL, on_leaves, on_fault, &found };
+	const struct pt_visitor visitor = { NULL, on_leaves, on_fault, &found, NULL };
 	struct pt_statistics statistics;
 	size_t end = 0;
 

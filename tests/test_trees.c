@@ -438,7 +438,7 @@ static void check_walk(const struct builder *builder, uint64_t seed, uint64_t st
 	static struct row should[LEAVES_MAX];
 	struct found found = { .geometry = &builder->tree.geometry, .rows = { is, 0 } };
 	struct rows expected = { should, 0 };
-	const struct pt_visitor visitor = { on_table, on_leaves, on_fault, &found };
+	const struct pt_visitor visitor = { on_table, on_leaves, on_fault, &found, NULL };
 	struct pt_statistics statistics;
 	const bool all = start == 0 && last == UINT64_MAX;
 	char text[320];
