@@ -54,6 +54,13 @@ struct pt_linux_types {
 
 enum { PT_LINUX_SWAP_TYPES = 32 }; /* 1 << MAX_SWAPFILES_SHIFT */
 
+/* What KVM on arm64 keeps in stage-2 entries that are not valid: they map nothing. */
+enum pt_annotations {
+	PT_NO_ANNOTATIONS,
+	PT_KVM_ARM64_OWNERS, /* up to 6.x: an owner's number in bits 9:2, bit 10: being changed */
+	PT_KVM_ARM64_TYPES,  /* 7.x: enum kvm_invalid_pte_type in bits 63:60 */
+};
+
 /*
  * One table tree: a format with everything that its registers or descriptors
  * say about it. Set up by pt_geometry_init(); the format may then be asked.
@@ -69,7 +76,8 @@ struct pt_geometry {
 	bool sign_extend;    /* input addresses are canonical: the top bit is repeated upwards */
 	bool dirty_tracking; /* hardware keeps accessed and dirty state here */
 	bool lpa2;	     /* Arm: 52-bit output addresses in 4K and 16K tables */
-	uint32_t root_alignment; /* bytes; 0: that of an entry will do */
+	uint32_t root_alignment;	   /* bytes; 0: that of an entry will do */
+	uint8_t annotations;		   /* enum pt_annotations: for describe() only */
 	struct pt_linux_types linux_types; /* set by who knows: walkers/process.c */
 };
 

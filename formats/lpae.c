@@ -36,7 +36,8 @@ enum {
 	S2_WRITE = 1 << 7,	     /* S2AP[1] */
 	ACCESS_FLAG = 1 << 10,
 	S1_NOT_GLOBAL = 1 << 11,
-	BLOCK_NT = 1 << 16, /* FEAT_BBM: not to be cached by TLBs while it is changed */
+	KVM_LOCKED = 1 << 10, /* in an entry that is not valid */
+	BLOCK_NT = 1 << 16,   /* FEAT_BBM: not to be cached by TLBs while it is changed */
 };
 
 #define S1_GUARDED (1ULL << 50)
@@ -488,12 +489,36 @@ static void describe_common(const struct pt_geometry *geometry, unsigned int lev
 		 is_too_large(geometry, address) ? " address size fault" : "");
 }
 
+/* What KVM means by an entry that is not valid: arch/arm64/kvm/hyp/pgtable.c. */
+static void describe_annotation(const struct pt_geometry *geometry, uint64_t entry, char *text,
+				size_t size)
+{
+	static const char *const types[16] = { [1] = "being changed, locked",
+					       [2] = "donated to another owner",
+					       [3] = "taken back by force" };
+	const unsigned int type = (unsigned int)pt_field(entry, 63, 60);
+	const unsigned int owner = (unsigned int)pt_field(entry, 9, 2);
+
+	if (geometry->annotations == PT_KVM_ARM64_TYPES)
+		snprintf(text, size, "valid=0; KVM's mark of type %u: %s", type,
+			 types[type] ? types[type] : "not known");
+	else if (entry & KVM_LOCKED)
+		snprintf(text, size, "valid=0; KVM's mark: being changed, locked");
+	else
+		snprintf(text, size, "valid=0; KVM's mark: page of owner %u", owner);
+}
+
 /* An entry without meaning to hardware: not valid, or 0b01 at the last level. False if it has one.
  */
-static bool describe_no_entry(unsigned int level, uint64_t entry, char *text, size_t size)
+static bool describe_no_entry(const struct pt_geometry *geometry, unsigned int level,
+			      uint64_t entry, char *text, size_t size)
 {
 	if ((entry & VALID) && (level || (entry & NOT_BLOCK)))
 		return false;
+	if (!(entry & VALID) && entry && geometry->annotations) {
+		describe_annotation(geometry, entry, text, size);
+		return true;
+	}
 	snprintf(text, size, "%s",
 		 entry & VALID ? "0b01 is reserved at this level"
 		 : entry       ? "valid=0, the rest is software's"
@@ -506,7 +531,7 @@ static void s1_describe(const struct pt_geometry *geometry, unsigned int level, 
 {
 	char more[96];
 
-	if (describe_no_entry(level, entry, text, size))
+	if (describe_no_entry(geometry, level, entry, text, size))
 		return;
 	describe_common(geometry, level, entry, more, sizeof(more));
 	if (!is_leaf(level, entry)) {
@@ -528,7 +553,7 @@ static void s2_describe(const struct pt_geometry *geometry, unsigned int level, 
 {
 	char more[96];
 
-	if (describe_no_entry(level, entry, text, size))
+	if (describe_no_entry(geometry, level, entry, text, size))
 		return;
 	describe_common(geometry, level, entry, more, sizeof(more));
 	if (!is_leaf(level, entry)) {

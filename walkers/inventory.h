@@ -145,6 +145,7 @@ struct walker {
 /* All families, one row each. NULL-terminated. */
 extern const struct walker *const walkers[];
 extern const struct walker walker_intel;
+extern const struct walker walker_kvm_arm64;
 
 /* inventory_create() - everything that can be found in @kernel. */
 struct error *inventory_create(struct kernel *kernel, struct inventory **ret);
