@@ -13,6 +13,7 @@
 const struct walker *const walkers[] = {
 	&walker_intel,
 	&walker_kvm_arm64,
+	&walker_smmu_v2,
 	NULL,
 };
 
