@@ -412,9 +412,9 @@ static struct error *visit_parts(struct walk *walk, unsigned int depth, const st
 	bool any = false;
 
 	for (unsigned int i = 0; i < count; i++) {
-		status[i] = memory_read(walk->memory, item->request->phys + i * PART_BYTES,
-					(char *)item->request->data + (size_t)i * PART_BYTES,
-					PART_BYTES);
+		status[i] = memory_read(
+			walk->memory, item->request->phys + (uint64_t)i * PART_BYTES,
+			(char *)item->request->data + (size_t)i * PART_BYTES, PART_BYTES);
 		any |= status[i] == BLOCK_OK;
 	}
 	if (!any)
