@@ -302,7 +302,7 @@ static void append(struct output *output, const struct pt_run *run)
 	struct pt_run *last = output->count ? &output->runs[output->count - 1] : NULL;
 
 	if (last && last->kind == run->kind && last->attrs == run->attrs &&
-	    last->perm == run->perm && last->size_lg2 == run->size_lg2 &&
+	    last->perm == run->perm && last->size_lg2 == run->size_lg2 && last->torn == run->torn &&
 	    (run->kind == PT_EMPTY ||
 	     (run->kind == PT_LEAF &&
 	      last->address + ((uint64_t)last->count << output->entry_lg2) == run->address)))

@@ -121,7 +121,7 @@ struct pt_step {
 	uint64_t entry;		 /* raw value, when status is BLOCK_OK */
 	unsigned int level;
 	unsigned int index;
-	unsigned int perm;	  /* effective so far */
+	unsigned int perm; /* effective so far */
 	bool skips; /* a table, but the address has bits set that the way to it skips: the end */
 	enum block_status status; /* whether the entry could be read */
 };
