@@ -14,6 +14,8 @@
 const struct walker *const walkers[] = {
 	&walker_amd,
 	&walker_intel,
+	&walker_kvm_arm64,
+	&walker_smmu_v2,
 	NULL,
 };
 
