@@ -92,6 +92,7 @@ struct space {
 	uint32_t pasid;	     /* of kind "pasid" */
 	bool has_pasid;
 	int64_t domain_id;     /* DID in hardware; -1 */
+	char words[NAME_BYTES]; /* more `owner` words of its family: "sid=0x20 asid=1"; "" */
 	int64_t pid;	       /* of the process, or of the VM's process; -1 */
 	char comm[NAME_BYTES]; /* its command name; "" */
 	const struct unit *unit;
@@ -127,6 +128,7 @@ struct walker {
 /* All families, one row each. NULL-terminated. */
 extern const struct walker *const walkers[];
 extern const struct walker walker_intel;
+extern const struct walker walker_smmu_v3;
 
 /* inventory_create() - everything that can be found in @kernel. */
 struct error *inventory_create(struct kernel *kernel, struct inventory **ret);
