@@ -47,6 +47,8 @@ struct pt_geometry {
 	uint8_t output_bits; /* width of an output address that the tables can hold */
 	bool sign_extend;    /* input addresses are canonical: the top bit is repeated upwards */
 	bool dirty_tracking; /* hardware keeps accessed and dirty state here */
+	bool lpa2;	     /* Arm: 52-bit output addresses in 4K and 16K tables */
+	uint32_t root_alignment; /* bytes; 0: that of an entry will do */
 };
 
 /* What a caller says about a bare table; 0 means the format's usual value. */
@@ -69,16 +71,16 @@ struct pt_parameters {
 struct pt_run {
 	uint64_t address;   /* leaf: output address of the first item; table: the table's address */
 	uint32_t attrs;	    /* bits of the format's attribute list */
-	uint16_t index;	    /* first entry in the block */
-	uint16_t count;	    /* entries */
+	uint32_t index;	    /* first entry in the block */
+	uint32_t count;	    /* entries */
 	uint8_t kind;	    /* enum pt_kind */
-	uint8_t perm;	    /* PT_R | PT_W | PT_X */
+	uint8_t perm;	    /* PT_R | PT_W | PT_X; of a leaf, before settle() */
 	uint8_t size_lg2;   /* leaf: log2 of the bytes one item maps (its page size) */
 	uint8_t next_level; /* table: level of the table that it points to */
 };
 
-/* Enough for any block: 64 KiB tables have 8192 entries, concatenated roots as many. */
-enum { PT_MAX_ENTRIES = 8192 };
+/* Enough for any block: 64 KiB tables have 8192 entries, and 16 of them can be one root. */
+enum { PT_MAX_ENTRIES = 16 * 8192 };
 
 struct pt_format {
 	const char *name;	 /* as in root:FORMAT@... and the `format` column */
@@ -89,6 +91,8 @@ struct pt_format {
 	const char *const *attribute_names;
 	/* Attribute bits that hold only if every level on the way has them. */
 	uint32_t attrs_and;
+	/* Attribute bits that hold if any level on the way has them. */
+	uint32_t attrs_or;
 	/* Attribute bits shown only where the geometry has dirty_tracking. */
 	uint32_t attrs_dirty;
 
@@ -99,11 +103,18 @@ struct pt_format {
 	 * Decode @count entries of a block at @level, whose first entry is number @index, into
 	 * @runs (room for @count); returns the number of runs. Runs come in order and cover
 	 * every entry. Leaves join when attributes, permissions and size are equal and outputs
-	 * are contiguous; a table is always a run of its own.
+	 * are contiguous; a table is always a run of its own. Of an item of several entries a
+	 * block has all, or it is a single entry, which is then taken at its word: the run has
+	 * the item's size and first output address.
 	 */
 	size_t (*decode)(const struct pt_geometry *geometry, unsigned int level,
 			 const uint64_t *entries, unsigned int index, unsigned int count,
 			 struct pt_run *runs);
+	/*
+	 * What a leaf may do after all levels have been combined, where that depends on its
+	 * attributes, too: takes permissions away from @perm. May be NULL.
+	 */
+	unsigned int (*settle)(uint32_t attrs, unsigned int perm);
 	/* Say what one entry's bits are, in words, for people: `walk`. */
 	void (*describe)(const struct pt_geometry *geometry, unsigned int level, uint64_t entry,
 			 char *text, size_t size);
@@ -111,6 +122,8 @@ struct pt_format {
 
 /* All formats, one row each. NULL-terminated. */
 extern const struct pt_format *const pt_formats[];
+extern const struct pt_format pt_format_lpae_s1;
+extern const struct pt_format pt_format_lpae_s2;
 extern const struct pt_format pt_format_vtd_fs;
 extern const struct pt_format pt_format_vtd_ss;
 extern const struct pt_format pt_format_x86_64;
@@ -128,6 +141,11 @@ unsigned int pt_table_lg2(const struct pt_geometry *geometry, unsigned int level
 unsigned int pt_entry_lg2(const struct pt_geometry *geometry, unsigned int level);
 /* The last input address, without base or sign extension: 2^input_bits - 1. */
 uint64_t pt_last_address(const struct pt_geometry *geometry);
+
+/* pt_inherit() - give @run, found in the table that @table leads to, what that level adds. */
+void pt_inherit(const struct pt_geometry *geometry, const struct pt_run *table, struct pt_run *run);
+/* pt_root_run() - what leads to the top table at @root: it restricts nothing. */
+struct pt_run pt_root_run(const struct pt_geometry *geometry, uint64_t root);
 
 /*
  * Input addresses as the tables count them (from 0) and as people see them

@@ -46,7 +46,7 @@ pt_decode_runs(const struct pt_geometry *geometry, unsigned int level, const uin
 	for (unsigned int i = 0; i < count;) {
 		struct pt_run *run = &runs[n];
 
-		*run = (struct pt_run){ .index = (uint16_t)(index + i), .count = 1 };
+		*run = (struct pt_run){ .index = index + i, .count = 1 };
 		decode_entry(geometry, level, entries[i], run);
 		uint64_t entry = entries[i++];
 
@@ -61,7 +61,7 @@ pt_decode_runs(const struct pt_geometry *geometry, unsigned int level, const uin
 			}
 		}
 		if (n && pt_run_continues(&runs[n - 1], run))
-			runs[n - 1].count = (uint16_t)(runs[n - 1].count + run->count);
+			runs[n - 1].count += run->count;
 		else
 			n++;
 	}

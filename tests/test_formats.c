@@ -261,7 +261,6 @@ static struct answer answer_of_steps(const struct pt_geometry *geometry,
 						[PT_LEAF] = MAPPED,
 						[PT_INVALID] = INVALID };
 	struct answer answer = { .outcome = REFUSED };
-	uint32_t attrs = ~0U;
 
 	if (count == 0)
 		return answer;
@@ -271,12 +270,10 @@ static struct answer answer_of_steps(const struct pt_geometry *geometry,
 						  : of_status[last->status];
 	if (answer.outcome != MAPPED)
 		return answer;
-	for (size_t i = 0; i < count; i++)
-		attrs &= steps[i].run.attrs | ~geometry->format->attrs_and;
 	answer.size_lg2 = last->run.size_lg2;
 	answer.phys = last->run.address + (input & ((1ULL << last->run.size_lg2) - 1));
 	pt_permission_text(last->perm, answer.perm);
-	pt_attributes_text(geometry, attrs & last->run.attrs, answer.attrs, sizeof(answer.attrs));
+	pt_attributes_text(geometry, last->effective.attrs, answer.attrs, sizeof(answer.attrs));
 	return answer;
 }
 

@@ -287,12 +287,11 @@ static struct error *visit_run(struct walk *walk, unsigned int depth, const stru
 	struct pt_run *run = &below.run;
 	if (run->kind == PT_INVALID)
 		return add_fault(walk, depth + 1, &below, PT_FAULT_INVALID);
-	run->perm &= item->run.perm;
-	run->attrs &= item->run.attrs | ~walk->geometry->format->attrs_and;
+	pt_inherit(walk->geometry, &item->run, run);
 	if (run->kind == PT_TABLE)
 		return add_table(walk, depth + 1, &below);
 	/* From here on items count, not entries: an item may be made of several. */
-	run->count = (uint16_t)(from_block->count >> (run->size_lg2 - entry_lg2));
+	run->count = from_block->count >> (run->size_lg2 - entry_lg2);
 	return add_item(walk, depth + 1, &below);
 }
 
@@ -430,13 +429,7 @@ struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_
 		.statistics = statistics,
 	};
 	struct item root = {
-		.run = {
-			.address = tree->root,
-			.attrs = ~0U,
-			.kind = PT_TABLE,
-			.perm = PT_RWX,
-			.next_level = (uint8_t)(tree->geometry.levels - 1),
-		},
+		.run = pt_root_run(&tree->geometry, tree->root),
 		.fault = NO_FAULT,
 	};
 
@@ -452,36 +445,78 @@ struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_
 	return err;
 }
 
+/*
+ * A leaf that says it is one of several entries that act as one: whether the others agree
+ * takes a look at all of them. What cannot be read leaves the entry at its word.
+ */
+static void read_whole_item(const struct pt_geometry *geometry, struct memory *memory,
+			    struct pt_step *step)
+{
+	enum { ENTRIES_MAX = 512 };
+	const unsigned int entry_lg2 = pt_entry_lg2(geometry, step->level);
+	const unsigned int count = 1U << (step->run.size_lg2 - entry_lg2);
+	const unsigned int first = step->index & ~(count - 1);
+	const uint64_t table = step->entry_addr - step->index * sizeof(uint64_t);
+	uint64_t entries[ENTRIES_MAX];
+	struct pt_run runs[ENTRIES_MAX];
+
+	if (count > ENTRIES_MAX || first + count > 1U << pt_table_lg2(geometry, step->level) ||
+	    memory_read(memory, table + first * sizeof(*entries), entries,
+			(uint32_t)(count * sizeof(*entries))) != BLOCK_OK)
+		return;
+	size_t n = geometry->format->decode(geometry, step->level, entries, first, count, runs);
+	for (size_t i = 0; i < n; i++) {
+		const uint64_t entries_in = step->index - runs[i].index;
+		const uint64_t offset = (entries_in << entry_lg2) >> runs[i].size_lg2
+									     << runs[i].size_lg2;
+
+		if (step->index < runs[i].index || entries_in >= runs[i].count)
+			continue;
+		step->run = runs[i];
+		step->run.index = step->index;
+		step->run.count = 1;
+		if (runs[i].kind == PT_LEAF)
+			step->run.address += offset;
+	}
+}
+
+/* Read and decode the entry of @step, whose table, level and index are set. */
+static void read_step(const struct pt_geometry *geometry, struct memory *memory,
+		      const struct pt_run *above, struct pt_step *step)
+{
+	step->entry_addr = step->table + step->index * sizeof(uint64_t);
+	step->status = memory_read(memory, step->entry_addr, &step->entry, sizeof(step->entry));
+	if (step->status != BLOCK_OK)
+		return;
+	geometry->format->decode(geometry, step->level, &step->entry, step->index, 1, &step->run);
+	if (step->run.kind == PT_LEAF && step->run.size_lg2 > pt_entry_lg2(geometry, step->level))
+		read_whole_item(geometry, memory, step);
+	step->effective = step->run;
+	pt_inherit(geometry, above, &step->effective);
+	step->perm = step->effective.perm;
+}
+
 size_t pt_translate(const struct pt_tree *tree, struct memory *memory, uint64_t iova,
 		    struct pt_step *steps)
 {
 	const struct pt_geometry *geometry = &tree->geometry;
 	uint64_t address = 0;
-	uint64_t table = tree->root;
-	unsigned int level = geometry->levels - 1U;
-	unsigned int perm = PT_RWX;
+	struct pt_run above = pt_root_run(geometry, tree->root);
 	size_t n = 0;
 
 	if (!pt_address_to_table(geometry, iova, &address))
 		return 0;
 	while (n < PT_MAX_LEVELS) {
 		struct pt_step *step = &steps[n++];
+		const unsigned int level = above.next_level;
 		uint64_t mask = (1ULL << pt_table_lg2(geometry, level)) - 1;
 
-		*step = (struct pt_step){ .table = table, .level = level };
+		*step = (struct pt_step){ .table = above.address, .level = level };
 		step->index = (unsigned int)((address >> pt_entry_lg2(geometry, level)) & mask);
-		step->entry_addr = table + step->index * sizeof(uint64_t);
-		step->status =
-			memory_read(memory, step->entry_addr, &step->entry, sizeof(step->entry));
-		if (step->status != BLOCK_OK)
+		read_step(geometry, memory, &above, step);
+		if (step->status != BLOCK_OK || step->run.kind != PT_TABLE)
 			break;
-		geometry->format->decode(geometry, level, &step->entry, step->index, 1, &step->run);
-		perm &= step->run.perm;
-		step->perm = perm;
-		if (step->run.kind != PT_TABLE)
-			break;
-		table = step->run.address;
-		level = step->run.next_level;
+		above = step->effective;
 	}
 	return n;
 }

@@ -109,10 +109,11 @@ struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_
 
 /* One step of a translation: the entry met at one level. */
 struct pt_step {
-	struct pt_run run;   /* decoded, of one entry */
-	uint64_t table;	     /* physical address of the table */
-	uint64_t entry_addr; /* physical address of the entry */
-	uint64_t entry;	     /* raw value, when status is BLOCK_OK */
+	struct pt_run run;	 /* decoded, of one entry */
+	struct pt_run effective; /* the same with what the levels above add and take */
+	uint64_t table;		 /* physical address of the table */
+	uint64_t entry_addr;	 /* physical address of the entry */
+	uint64_t entry;		 /* raw value, when status is BLOCK_OK */
 	unsigned int level;
 	unsigned int index;
 	unsigned int perm;	  /* effective so far */
