@@ -124,20 +124,6 @@ static uint8_t output_bits(uint64_t ps)
 	return bits[ps & 7];
 }
 
-static void set_tree(struct space *space, const struct pt_format *format,
-		     const struct pt_parameters *parameters, uint64_t root)
-{
-	struct error *err = pt_geometry_init(format, parameters, &space->tree.geometry);
-
-	if (err) {
-		space_set_mode(space, SPACE_UNKNOWN, "%.120s", err->message);
-		error_free(err);
-		return;
-	}
-	space->tree.root = root;
-	space->mode = SPACE_TABLE;
-}
-
 /* Without a table: what passes through has the widest addresses. */
 static void set_passthrough(struct space *space, const char *why)
 {
@@ -200,7 +186,7 @@ static void read_cd(struct space *space, struct space_step *step)
 	else if (parameters.granule_lg2 == 0)
 		space_set_mode(space, SPACE_UNKNOWN, "TG0=3 is reserved");
 	else
-		set_tree(space, &pt_format_lpae_s1, &parameters, root);
+		space_set_tree(space, &pt_format_lpae_s1, &parameters, root);
 }
 
 /* Stage 2 is in the STE itself (5.2). */
@@ -228,7 +214,7 @@ static void read_stage2(struct space *space, const uint64_t *ste)
 	else if (granule == 0)
 		space_set_mode(space, SPACE_UNKNOWN, "S2TG=3 is reserved");
 	else
-		set_tree(space, &pt_format_lpae_s2, &parameters, ste[3] & pt_bits(51, 4));
+		space_set_tree(space, &pt_format_lpae_s2, &parameters, ste[3] & pt_bits(51, 4));
 }
 
 /* A space of @stream with the way that led here. */
@@ -802,7 +788,7 @@ static struct error *read_domain(const struct scan *scan, struct space *space)
 	err = get(scan, space->object, stage == STAGE_1 ? asid : DOMAIN_VMID, &id);
 	if (!err && stage <= STAGE_2)
 		add_words(space, "%s=%" PRIu64, stage == STAGE_1 ? "asid" : "vmid", id);
-	return err ? err : io_pgtable_read(scan->kernel, ops, space);
+	return err ? err : io_pgtable_fill(scan->kernel, ops, space);
 }
 
 static struct error *fill_domain(void *arg, struct space *space, uint32_t type)

@@ -180,7 +180,7 @@ def panic(serial, console, deadline):
 
 
 def truth_port(arch, path):
-    """Where the guest's truth comes out: ttyS1, or vport0p1 where there is one UART only."""
+    """Where the guest's truth comes out: ttyS1, or a virtio port where there is one UART only."""
     if arch == "x86_64":
         return ["-serial", f"file:{path}"]
     return [
