@@ -9,6 +9,7 @@
 /* A new format is one new file and one row here. */
 /* clang-format off */
 const struct pt_format *const pt_formats[] = {
+	&pt_format_amdv1,
 	&pt_format_lpae_s1,
 	&pt_format_lpae_s2,
 	&pt_format_vtd_fs,

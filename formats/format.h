@@ -28,10 +28,31 @@ enum pt_kind {
 	PT_TABLE,   /* points to a lower table */
 	PT_LEAF,    /* maps memory */
 	PT_INVALID, /* reserved bits or an illegal type: hardware faults, and it is a finding */
+	PT_SOFT, /* empty to hardware, but the kernel keeps something in it: a page swapped out */
 };
+
+/* The address of a PT_SOFT entry that leads to no page of memory. */
+#define PT_NO_ADDRESS (~0ULL)
 
 /* At most this many levels in any format (AMD v1 has 6). */
 enum { PT_MAX_LEVELS = 6 };
+
+/*
+ * What Linux keeps in entries of a process's table that are not present. The numbers of special
+ * swap types depend on the kernel's configuration (include/linux/swap.h): the first of each
+ * kind; a kind ends where the next one begins, and may have none. Below hwpoison: swap files.
+ */
+struct pt_linux_types {
+	bool used; /* false: the table is not a Linux process's, not present is just empty */
+	uint8_t hwpoison;
+	uint8_t migration;
+	uint8_t device_private;
+	uint8_t device_exclusive;
+	uint8_t marker;
+	uint8_t swapin_error;
+};
+
+enum { PT_LINUX_SWAP_TYPES = 32 }; /* 1 << MAX_SWAPFILES_SHIFT */
 
 /*
  * One table tree: a format with everything that its registers or descriptors
@@ -47,8 +68,9 @@ struct pt_geometry {
 	uint8_t output_bits; /* width of an output address that the tables can hold */
 	bool sign_extend;    /* input addresses are canonical: the top bit is repeated upwards */
 	bool dirty_tracking; /* hardware keeps accessed and dirty state here */
-	bool lpa2;	     /* Arm: 52-bit output addresses in 4K and 16K tables */
-	uint32_t root_alignment; /* bytes; 0: that of an entry will do */
+	struct pt_linux_types linux_types; /* set by who knows: walkers/process.c */
+	bool lpa2;			   /* Arm: 52-bit output addresses in 4K and 16K tables */
+	uint32_t root_alignment;	   /* bytes; 0: that of an entry will do */
 };
 
 /* What a caller says about a bare table; 0 means the format's usual value. */
@@ -69,7 +91,8 @@ struct pt_parameters {
 
 /* A run: consecutive entries of one block that say the same thing. */
 struct pt_run {
-	uint64_t address;   /* leaf: output address of the first item; table: the table's address */
+	uint64_t address;   /* leaf: output address of the first item; table: the table's address;
+			       PT_SOFT: as a leaf's, or PT_NO_ADDRESS */
 	uint32_t attrs;	    /* bits of the format's attribute list */
 	uint32_t index;	    /* first entry in the block */
 	uint32_t count;	    /* entries */
@@ -77,6 +100,7 @@ struct pt_run {
 	uint8_t perm;	    /* PT_R | PT_W | PT_X; of a leaf, before settle() */
 	uint8_t size_lg2;   /* leaf: log2 of the bytes one item maps (its page size) */
 	uint8_t next_level; /* table: level of the table that it points to */
+	bool torn;	    /* leaf: other entries of its item differ; each stands for itself */
 };
 
 /* Enough for any block: 64 KiB tables have 8192 entries, and 16 of them can be one root. */
@@ -105,7 +129,8 @@ struct pt_format {
 	 * every entry. Leaves join when attributes, permissions and size are equal and outputs
 	 * are contiguous; a table is always a run of its own. Of an item of several entries a
 	 * block has all, or it is a single entry, which is then taken at its word: the run has
-	 * the item's size and first output address.
+	 * the item's size and first output address. When an item's entries do not agree, each is
+	 * a leaf of one entry's size, `torn`.
 	 */
 	size_t (*decode)(const struct pt_geometry *geometry, unsigned int level,
 			 const uint64_t *entries, unsigned int index, unsigned int count,
@@ -122,6 +147,7 @@ struct pt_format {
 
 /* All formats, one row each. NULL-terminated. */
 extern const struct pt_format *const pt_formats[];
+extern const struct pt_format pt_format_amdv1;
 extern const struct pt_format pt_format_lpae_s1;
 extern const struct pt_format pt_format_lpae_s2;
 extern const struct pt_format pt_format_vtd_fs;

@@ -301,7 +301,7 @@ static void append(struct output *output, const struct pt_run *run)
 	struct pt_run *last = output->count ? &output->runs[output->count - 1] : NULL;
 
 	if (last && last->kind == run->kind && last->attrs == run->attrs &&
-	    last->perm == run->perm && last->size_lg2 == run->size_lg2 &&
+	    last->perm == run->perm && last->size_lg2 == run->size_lg2 && last->torn == run->torn &&
 	    (run->kind == PT_EMPTY ||
 	     (run->kind == PT_LEAF &&
 	      last->address + ((uint64_t)last->count << output->entry_lg2) == run->address)))
@@ -360,8 +360,10 @@ static void append_group(struct output *output, unsigned int level, const uint64
 	}
 	for (unsigned int i = 0; i < count; i++) {
 		/* What hardware then does is not told; most likely each entry acts alone. */
-		if (count >> lg2 && is_contiguous(output, &members[i]))
+		if (count >> lg2 && is_contiguous(output, &members[i])) {
 			members[i].attrs |= output->bits->contig_bad;
+			members[i].torn = true;
+		}
 		append(output, &members[i]);
 	}
 }

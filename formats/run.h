@@ -23,6 +23,9 @@ static inline bool pt_run_continues(const struct pt_run *run, const struct pt_ru
 		return true;
 	if (run->kind == PT_INVALID)
 		return false;
+	if (run->address == PT_NO_ADDRESS || next->address == PT_NO_ADDRESS)
+		return run->attrs == next->attrs && run->size_lg2 == next->size_lg2 &&
+		       run->address == next->address;
 	return run->attrs == next->attrs && run->perm == next->perm &&
 	       run->size_lg2 == next->size_lg2 &&
 	       run->address + ((uint64_t)run->count << run->size_lg2) == next->address;

@@ -363,7 +363,9 @@ static void check_walk(const struct script *script, uint64_t input, const struct
 {
 	const struct pt_tree *tree = &script->space->tree;
 	struct met met = { .deepest = tree->geometry.levels - 1U };
-	const struct pt_visitor visitor = { on_table, on_leaves, on_fault, &met };
+	const struct pt_visitor visitor = {
+		.table = on_table, .leaves = on_leaves, .fault = on_fault, .arg = &met
+	};
 	struct pt_statistics statistics;
 	struct error *err = pt_walk(tree, script->memory, input & ~0xfffULL, input | 0xfff,
 				    &visitor, NULL, &statistics);

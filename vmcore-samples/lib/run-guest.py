@@ -37,6 +37,12 @@ VTD_REGISTERS = (
     ("FSTS", 0x34, 1),
     ("IRTA", 0xB8, 2),
 )
+AMD_BASE = 0xFED80000
+AMD_REGISTERS = (
+    ("DEVTAB", 0x00, 2),
+    ("CTRL", 0x18, 2),
+    ("EFR", 0x30, 2),
+)
 # SMMUv3 of QEMU's machine virt (IHI 0070: 6.3, register map page 0).
 SMMU_BASE = 0x09050000
 SMMU_REGISTERS = (
@@ -142,8 +148,11 @@ def read_registers(monitor, options):
     if options.arch == "aarch64":
         return read_smmu(monitor) if "iommu=smmuv3" in " ".join(options.qemu) else []
     records = []
-    for name, offset, count in VTD_REGISTERS:
-        value = words_at(monitor, VTD_BASE + offset, count)
+    base, registers = VTD_BASE, VTD_REGISTERS
+    if "amd-iommu" in [word.split(",")[0] for word in options.qemu]:
+        base, registers = AMD_BASE, AMD_REGISTERS
+    for name, offset, count in registers:
+        value = words_at(monitor, base + offset, count)
         records.append(f"reg {name} {value:#x}")
     answer = monitor.human("info registers")
     for name in ("CR0", "CR3", "CR4", "EFER"):
