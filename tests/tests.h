@@ -21,6 +21,7 @@ void suite_engine(void);
 void suite_files(void);
 void suite_formats(void);
 void suite_kallsyms(void);
+void suite_lpae(void);
 void suite_selection(void);
 void suite_trees(void);
 void suite_vmlinux(void);

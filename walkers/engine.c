@@ -432,14 +432,16 @@ static void walk_deinit(struct walk *walk)
 	page_set_destroy(walk->seen);
 }
 
-/* What leads to the top table: a device's own entry may restrict it. */
+/* What leads to the top table. */
 static struct pt_run root_run(const struct pt_tree *tree)
 {
-	struct pt_run run = pt_root_run(&tree->geometry, tree->root);
-
-	if (tree->perm)
-		run.perm = tree->perm;
-	return run;
+	return (struct pt_run){
+		.address = tree->root,
+		.attrs = tree->geometry.format->attrs_and,
+		.kind = PT_TABLE,
+		.perm = tree->perm ? tree->perm : PT_RWX,
+		.next_level = (uint8_t)(tree->geometry.levels - 1),
+	};
 }
 
 struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_t start,

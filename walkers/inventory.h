@@ -147,6 +147,8 @@ struct walker {
 extern const struct walker *const walkers[];
 extern const struct walker walker_intel;
 extern const struct walker walker_smmu_v3;
+extern const struct walker walker_kvm_arm64;
+extern const struct walker walker_smmu_v2;
 
 /* inventory_create() - everything that can be found in @kernel. */
 struct error *inventory_create(struct kernel *kernel, struct inventory **ret);
