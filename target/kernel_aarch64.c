@@ -17,80 +17,102 @@
 
 #include "formats/format.h"
 #include "target/error.h"
+#include "target/kernel_aarch64.h"
 #include "target/kernel_private.h"
 #include "target/page_table.h"
 
-struct layout {
-	uint64_t root;
-	unsigned int granule_lg2;
-	int bits; /* width of the upper half in use */
+/* The numbers of VMCOREINFO that this is about. */
+struct numbers {
+	uint64_t root;	  /* kernel address of swapper_pg_dir */
+	uint64_t voffset; /* kernel image: virtual minus physical address */
+	int64_t page;
+	int64_t va_bits; /* that the kernel was built for */
+	int64_t bits;	 /* in use */
 };
 
-static struct error *read_layout(const struct kernel *kernel, struct layout *layout)
+static struct error *read_numbers(const struct memory *memory, struct numbers *ret)
 {
-	const char *info = kernel->memory->vmcoreinfo;
-	uint64_t root = 0;
-	uint64_t offset = 0;
-	int64_t page = 0;
-	int64_t va_bits = 0;
+	const char *info = memory->vmcoreinfo;
 	int64_t t1sz = 0;
 
-	if (!vmcoreinfo_number(info, "PAGESIZE", &page) ||
-	    !vmcoreinfo_hex(info, "SYMBOL(swapper_pg_dir)", &root) ||
-	    !vmcoreinfo_hex(info, "NUMBER(kimage_voffset)", &offset) ||
-	    !vmcoreinfo_number(info, "NUMBER(VA_BITS)", &va_bits))
+	if (!info)
+		return error_new(
+			"%s: has no VMCOREINFO, and an arm64 dump tells the kernel's page table "
+			"nowhere else; dump with -device vmcoreinfo (and qemu_fw_cfg loaded in the "
+			"guest), or use root:FORMAT@PHYS",
+			memory->path);
+	if (!vmcoreinfo_number(info, "PAGESIZE", &ret->page) ||
+	    !vmcoreinfo_hex(info, "SYMBOL(swapper_pg_dir)", &ret->root) ||
+	    !vmcoreinfo_hex(info, "NUMBER(kimage_voffset)", &ret->voffset) ||
+	    !vmcoreinfo_number(info, "NUMBER(VA_BITS)", &ret->va_bits))
 		return error_new("%s: its VMCOREINFO lacks one of PAGESIZE, SYMBOL(swapper_pg_dir), "
 				 "NUMBER(kimage_voffset) and NUMBER(VA_BITS), so the kernel's page "
 				 "table cannot be found",
-				 kernel->memory->path);
+				 memory->path);
 	/* Since 5.9; before, no kernel ran narrower than it was built. */
-	if (vmcoreinfo_number(info, "NUMBER(TCR_EL1_T1SZ)", &t1sz))
-		layout->bits = (int)(64 - t1sz);
-	else
-		layout->bits = (int)va_bits;
-	layout->granule_lg2 = page == 65536 ? 16 : page == 16384 ? 14 : 12;
-	layout->root = root - offset;
+	ret->bits = vmcoreinfo_number(info, "NUMBER(TCR_EL1_T1SZ)", &t1sz) ? 64 - t1sz
+									   : ret->va_bits;
+	if ((ret->page != 4096 && ret->page != 16384 && ret->page != 65536) || ret->bits < 36 ||
+	    ret->bits > 52)
+		return error_new("%s: its VMCOREINFO tells of pages of %" PRId64
+				 " bytes and %" PRId64 "-bit addresses, which arm64 does not have",
+				 memory->path, ret->page, ret->bits);
+	return NULL;
+}
+
+static void set_parameters(const struct numbers *numbers, struct pt_parameters *ret)
+{
+	const uint8_t granule_lg2 = numbers->page == 65536 ? 16 : numbers->page == 16384 ? 14 : 12;
+	const bool wide = numbers->bits == 52;
+
+	*ret = (struct pt_parameters){
+		.granule_lg2 = granule_lg2,
+		.input_bits = (uint8_t)numbers->bits,
+		.output_bits = wide || granule_lg2 == 16 ? 52 : 48,
+		/* Descriptors for 52 bits; 64K pages have only one kind (DDI 0487, D8.3). */
+		.lpa2 = wide && granule_lg2 != 16,
+	};
+}
+
+struct error *aarch64_parameters(const struct memory *memory, struct pt_parameters *ret)
+{
+	struct numbers numbers = { 0 };
+	struct error *err = read_numbers(memory, &numbers);
+
+	if (!err)
+		set_parameters(&numbers, ret);
+	return err;
+}
+
+static uint64_t find_root(const struct numbers *numbers)
+{
+	const uint64_t root = numbers->root - numbers->voffset;
+
 	/*
 	 * 64K pages have one table for both widths. For 48 bits the last 64 of its 1024 entries are
 	 * in use (arch/arm64/include/asm/assembler.h: offset_ttbr1).
 	 */
-	if (page == 65536 && va_bits == 52 && layout->bits == 48)
-		layout->root += (1024 - 64) * sizeof(uint64_t);
-	if ((page != 4096 && page != 16384 && page != 65536) || layout->bits < 36 ||
-	    layout->bits > 52)
-		return error_new("%s: its VMCOREINFO tells of pages of %" PRId64
-				 " bytes and %d-bit addresses, which arm64 does not have",
-				 kernel->memory->path, page, layout->bits);
-	return NULL;
+	if (numbers->page == 65536 && numbers->va_bits == 52 && numbers->bits == 48)
+		return root + (1024 - 64) * sizeof(uint64_t);
+	return root;
 }
 
 static struct error *open_virtual_memory(struct kernel *kernel, const struct banner *banner,
 					 uint64_t *offset, struct virtual_memory **ret)
 {
-	struct layout layout;
+	struct numbers numbers = { 0 };
+	struct pt_parameters parameters;
 
 	*ret = NULL;
-	if (!kernel->memory->vmcoreinfo)
-		return error_new(
-			"%s: has no VMCOREINFO, and an arm64 dump tells the kernel's page table "
-			"nowhere else; dump with -device vmcoreinfo (and qemu_fw_cfg loaded in the "
-			"guest), or use root:FORMAT@PHYS",
-			kernel->memory->path);
-	struct error *err = read_layout(kernel, &layout);
+	struct error *err = read_numbers(kernel->memory, &numbers);
 	if (err)
 		return err;
-	const struct pt_parameters parameters = {
-		.granule_lg2 = (uint8_t)layout.granule_lg2,
-		.input_bits = (uint8_t)layout.bits,
-		.output_bits = layout.bits == 52 || layout.granule_lg2 == 16 ? 52 : 48,
-		.ttbr1 = true,
-		/* Descriptors for 52 bits; 64K pages have only one kind (DDI 0487, D8.3). */
-		.lpa2 = layout.bits == 52 && layout.granule_lg2 != 16,
-	};
 	struct page_table *table = calloc(1, sizeof(*table));
 	if (!table)
 		return error_no_memory();
-	err = page_table_init(table, &pt_format_lpae_s1, &parameters, layout.root);
+	set_parameters(&numbers, &parameters);
+	parameters.ttbr1 = true;
+	err = page_table_init(table, &pt_format_lpae_s1, &parameters, find_root(&numbers));
 	vmcoreinfo_hex(kernel->memory->vmcoreinfo, "KERNELOFFSET", offset);
 	if (!err && (banner->len == 0 ||
 		     banner_is_at(kernel->memory, &table->virtual_memory, banner, *offset)))
