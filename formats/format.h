@@ -37,6 +37,17 @@ enum pt_kind {
 /* At most this many levels in any format (AMD v1 has 6). */
 enum { PT_MAX_LEVELS = 6 };
 
+/* Entries of which (entry & mask) == value; mask 0: none. */
+struct pt_mark {
+	uint64_t mask;
+	uint64_t value;
+};
+
+static inline bool pt_marked(const struct pt_mark *mark, uint64_t entry)
+{
+	return mark->mask && (entry & mark->mask) == mark->value;
+}
+
 /*
  * What Linux keeps in entries of a process's table that are not present. The numbers of special
  * swap types depend on the kernel's configuration (include/linux/swap.h): the first of each
@@ -79,6 +90,13 @@ struct pt_geometry {
 	uint32_t root_alignment;	   /* bytes; 0: that of an entry will do */
 	uint8_t annotations;		   /* enum pt_annotations: for describe() only */
 	struct pt_linux_types linux_types; /* set by who knows: walkers/process.c */
+	/*
+	 * What the owner of the tables means by bits that hardware ignores or faults on (KVM
+	 * does): entries that are no mapping, whatever the format makes of them, and entries that
+	 * it lets fault on every access although they are mappings.
+	 */
+	struct pt_mark empty;
+	struct pt_mark tracked;
 };
 
 /* What a caller says about a bare table; 0 means the format's usual value. */
@@ -157,6 +175,7 @@ extern const struct pt_format *const pt_formats[];
 extern const struct pt_format pt_format_amdv1;
 extern const struct pt_format pt_format_lpae_s1;
 extern const struct pt_format pt_format_lpae_s2;
+extern const struct pt_format pt_format_ept;
 extern const struct pt_format pt_format_vtd_fs;
 extern const struct pt_format pt_format_vtd_ss;
 extern const struct pt_format pt_format_x86_64;

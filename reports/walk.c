@@ -85,8 +85,7 @@ static void describe_step(const struct pt_geometry *geometry, const struct pt_st
 	case PT_TABLE:
 		if (step->skips) {
 			snprintf(meaning, size,
-				 "table -> 0x%" PRIx64
-				 " (%s) skips levels whose bits of 0x%" PRIx64
+				 "table -> 0x%" PRIx64 " (%s) skips levels whose bits of 0x%" PRIx64
 				 " are not zero; translation stops here",
 				 step->run.address, bits, iova);
 			break;

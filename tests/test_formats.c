@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "formats/format.h"
+#include "formats/x86_entry.h"
 #include "reports/bare_table.h"
 #include "tests/fake_memory.h"
 #include "walkers/engine.h"
@@ -486,6 +487,16 @@ static void test_vtd_ss_invalid(void)
 	run_file("vtd_ss-invalid.txt", 60);
 }
 
+static void test_ept(void)
+{
+	run_file("ept.txt", 140);
+}
+
+static void test_ept_invalid(void)
+{
+	run_file("ept-invalid.txt", 90);
+}
+
 static void test_vtd_fs(void)
 {
 	run_file("vtd_fs.txt", 40);
@@ -524,6 +535,7 @@ static void test_x86_64_invalid(void)
 /* One row of the table of formats each, found by its name, with names that can be shown. */
 static void test_table_of_formats(void)
 {
+	CU_ASSERT_PTR_EQUAL(pt_format_find("ept"), &pt_format_ept);
 	CU_ASSERT_PTR_EQUAL(pt_format_find("vtd_ss"), &pt_format_vtd_ss);
 	CU_ASSERT_PTR_EQUAL(pt_format_find("x86_64"), &pt_format_x86_64);
 	CU_ASSERT_PTR_EQUAL(pt_format_find("vtd_fs"), &pt_format_vtd_fs);
@@ -556,11 +568,14 @@ static void test_texts(void)
 
 	if (!EXPECT_NO_ERROR(pt_geometry_init(&pt_format_x86_64, NULL, &geometry)))
 		return;
-	pt_attributes_text(&geometry, 0x7f, text, sizeof(text));
+	pt_attributes_text(&geometry,
+			   X86_ATTR_ACCESSED | X86_ATTR_DIRTY | X86_ATTR_GLOBAL | X86_ATTR_PAT |
+				   X86_ATTR_CACHE_DISABLE | X86_ATTR_WRITE_THROUGH | X86_ATTR_USER,
+			   text, sizeof(text));
 	CU_ASSERT_STRING_EQUAL(text, "accessed|dirty|global|pat|pcd|pwt|user");
 	pt_attributes_text(&geometry, 0, text, sizeof(text));
 	CU_ASSERT_STRING_EQUAL(text, "");
-	pt_attributes_text(&geometry, 0x48, text, sizeof(text));
+	pt_attributes_text(&geometry, X86_ATTR_PAT | X86_ATTR_USER, text, sizeof(text));
 	CU_ASSERT_STRING_EQUAL(text, "pat|user");
 	memset(text, 'z', sizeof(text));
 	pt_attributes_text(&geometry, 0x7f, text, 10);
@@ -602,6 +617,8 @@ void suite_formats(void)
 	CU_add_test(suite, "lpae_s2-invalid.txt", test_lpae_s2_invalid);
 	CU_add_test(suite, "vtd_ss.txt", test_vtd_ss);
 	CU_add_test(suite, "vtd_ss-invalid.txt", test_vtd_ss_invalid);
+	CU_add_test(suite, "ept.txt", test_ept);
+	CU_add_test(suite, "ept-invalid.txt", test_ept_invalid);
 	CU_add_test(suite, "vtd_fs.txt", test_vtd_fs);
 	CU_add_test(suite, "x86_64.txt", test_x86_64);
 	CU_add_test(suite, "x86_64-invalid.txt", test_x86_64_invalid);

@@ -63,6 +63,15 @@ struct unit {
 	size_t part_count;
 };
 
+/* The user of a device whose DMA belongs to user space: walkers/vfio.c. */
+struct dma_user {
+	uint64_t vfio_group; /* struct vfio_group; 0: not VFIO, or not known */
+	uint64_t container;  /* struct vfio_container; 0 */
+	uint64_t mm;	     /* struct mm_struct whose memory is mapped; 0: not known */
+	int64_t pid;	     /* of its process; -1 */
+	char comm[NAME_BYTES];
+};
+
 /* A device known to the kernel, or a requester that only hardware tables know. */
 struct device {
 	char name[NAME_BYTES];	 /* 0000:00:04.0, or the kernel's name of a non-PCI device */
@@ -85,7 +94,10 @@ struct device {
 	char alias_of[NAME_BYTES]; /* requester that stands for another device; "" */
 	uint16_t *alias_rids;	   /* further requester IDs that this device's DMA may carry */
 	size_t alias_count;
-	bool owned_by_user; /* DMA ownership: VFIO or iommufd */
+	uint64_t group_address; /* struct iommu_group; 0 */
+	uint64_t dma_owner;	/* iommu_group.owner: a struct vfio_group, iommufd_ctx, ...; 0 */
+	bool owned_by_user;	/* DMA ownership: VFIO or iommufd */
+	struct dma_user user;
 	bool ats_capable, ats_enabled;
 	bool pri_capable, pri_enabled;
 	bool pasid_capable, pasid_enabled;
