@@ -45,10 +45,11 @@ static struct error *read_numbers(const struct memory *memory, struct numbers *r
 	    !vmcoreinfo_hex(info, "SYMBOL(swapper_pg_dir)", &ret->root) ||
 	    !vmcoreinfo_hex(info, "NUMBER(kimage_voffset)", &ret->voffset) ||
 	    !vmcoreinfo_number(info, "NUMBER(VA_BITS)", &ret->va_bits))
-		return error_new("%s: its VMCOREINFO lacks one of PAGESIZE, SYMBOL(swapper_pg_dir), "
-				 "NUMBER(kimage_voffset) and NUMBER(VA_BITS), so the kernel's page "
-				 "table cannot be found",
-				 memory->path);
+		return error_new(
+			"%s: its VMCOREINFO lacks one of PAGESIZE, SYMBOL(swapper_pg_dir), "
+			"NUMBER(kimage_voffset) and NUMBER(VA_BITS), so the kernel's page "
+			"table cannot be found",
+			memory->path);
 	/* Since 5.9; before, no kernel ran narrower than it was built. */
 	ret->bits = vmcoreinfo_number(info, "NUMBER(TCR_EL1_T1SZ)", &t1sz) ? 64 - t1sz
 									   : ret->va_bits;

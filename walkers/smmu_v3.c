@@ -75,8 +75,8 @@ static const struct type_query fields[FIELDS] = {
 enum {
 	ENTRY_WORDS = 8, /* of an STE and of a CD */
 	ENTRY_BYTES = 64,
-	STES_MAX = 1 << 20,	 /* in a linear table, of what the dump claims */
-	L1_STES_MAX = 1 << 17,	 /* the driver's limit: 1 MiB (STRTAB_L1_SZ_SHIFT) */
+	STES_MAX = 1 << 20,	   /* in a linear table, of what the dump claims */
+	L1_STES_MAX = 1 << 17,	   /* the driver's limit: 1 MiB (STRTAB_L1_SZ_SHIFT) */
 	STREAMS_PER_DEVICE = 4096, /* more is damage */
 	CDS_PER_READ = 1024,
 };
@@ -164,25 +164,25 @@ static void read_cd(struct space *space, struct space_step *step)
 		space_set_mode(space, SPACE_BLOCKED, "context descriptor is not valid");
 		return;
 	}
-	snprintf(step->meaning, sizeof(step->meaning),
-		 "V=1 ASID=%u T0SZ=%u TG0=%u%s IPS=%u (%u bits) EPD0=%d EPD1=%d AA64=%d HA=%d HD=%d "
-		 "-> 0x%" PRIx64,
-		 (unsigned int)pt_field(word[0], 63, 48), t0sz,
-		 (unsigned int)pt_field(word[0], 7, 6),
-		 parameters.granule_lg2 == 12	? " (4K)"
-		 : parameters.granule_lg2 == 14 ? " (16K)"
-		 : parameters.granule_lg2 == 16 ? " (64K)"
-						: "",
-		 ips, output_bits(ips), (int)(word[0] >> 14 & 1), (int)(word[0] >> 30 & 1), aarch64,
-		 (int)(word[0] >> 43 & 1), (int)(word[0] >> 42 & 1), root);
+	snprintf(
+		step->meaning, sizeof(step->meaning),
+		"V=1 ASID=%u T0SZ=%u TG0=%u%s IPS=%u (%u bits) EPD0=%d EPD1=%d AA64=%d HA=%d HD=%d "
+		"-> 0x%" PRIx64,
+		(unsigned int)pt_field(word[0], 63, 48), t0sz,
+		(unsigned int)pt_field(word[0], 7, 6),
+		parameters.granule_lg2 == 12   ? " (4K)"
+		: parameters.granule_lg2 == 14 ? " (16K)"
+		: parameters.granule_lg2 == 16 ? " (64K)"
+					       : "",
+		ips, output_bits(ips), (int)(word[0] >> 14 & 1), (int)(word[0] >> 30 & 1), aarch64,
+		(int)(word[0] >> 43 & 1), (int)(word[0] >> 42 & 1), root);
 	add_words(space, " asid=%u", (unsigned int)pt_field(word[0], 63, 48));
 	if (word[0] >> 14 & 1)
 		space_set_mode(space, SPACE_BLOCKED, "EPD0=1: no walks by TTB0");
 	else if (!aarch64)
 		space_set_mode(space, SPACE_UNKNOWN, "AArch32 tables (AA64=0) are not decoded");
 	else if (word[0] >> 15 & 1)
-		space_set_mode(space, SPACE_UNKNOWN,
-			       "big-endian tables (ENDI=1) are not decoded");
+		space_set_mode(space, SPACE_UNKNOWN, "big-endian tables (ENDI=1) are not decoded");
 	else if (parameters.granule_lg2 == 0)
 		space_set_mode(space, SPACE_UNKNOWN, "TG0=3 is reserved");
 	else
@@ -199,8 +199,8 @@ static void read_stage2(struct space *space, const uint64_t *ste)
 		.input_bits = (uint8_t)(64 - pt_field(ste[2], 37, 32)),
 		.output_bits = output_bits(pt_field(ste[2], 50, 48)),
 		/* DDI 0487, VTCR_EL2.SL0: 4K counts from level 2 up, the others from level 3. */
-		.start_level = (int8_t)(granule == 12 ? (sl0 == 3 ? 3 : 2 - (int)sl0)
-						      : 3 - (int)sl0),
+		.start_level =
+			(int8_t)(granule == 12 ? (sl0 == 3 ? 3 : 2 - (int)sl0) : 3 - (int)sl0),
 		.has_start_level = true,
 		.dirty_tracking = ste[2] >> 55 & 1,
 	};
@@ -380,7 +380,8 @@ static struct error *read_two_level_cds(const struct scan *scan, const struct st
 static struct error *read_stage1(const struct scan *scan, const struct stream *stream,
 				 struct space *context, const uint64_t *ste)
 {
-	const uint32_t count = 1U << (pt_field(ste[0], 63, 59) < 20 ? pt_field(ste[0], 63, 59) : 20);
+	const uint32_t count =
+		1U << (pt_field(ste[0], 63, 59) < 20 ? pt_field(ste[0], 63, 59) : 20);
 	const unsigned int format = (unsigned int)pt_field(ste[0], 5, 4);
 	const unsigned int default_substream = (unsigned int)(ste[1] & 3);
 	const uint64_t table = ste[0] & pt_bits(55, 6);
@@ -406,8 +407,8 @@ static struct error *read_stage1(const struct scan *scan, const struct stream *s
 
 static void describe_ste(struct space_step *step)
 {
-	static const char *const configs[] = { "abort",	   "reserved", "reserved", "reserved",
-					       "bypass",   "stage 1",  "stage 2",  "nested" };
+	static const char *const configs[] = { "abort",	 "reserved", "reserved", "reserved",
+					       "bypass", "stage 1",  "stage 2",	 "nested" };
 	const uint64_t *ste = step->words;
 	const unsigned int config = (unsigned int)pt_field(ste[0], 3, 1);
 	const size_t size = sizeof(step->meaning);
@@ -480,12 +481,13 @@ static bool find_ste(const struct scan *scan, uint32_t id, struct space *context
 		enum block_status status = memory_read(scan->memory, at, &l1, sizeof(l1));
 
 		if (status != BLOCK_OK) {
-			space_set_mode(context, SPACE_UNKNOWN, "stream table at 0x%" PRIx64 " is %s",
-				       at, block_status_text(status));
+			space_set_mode(context, SPACE_UNKNOWN,
+				       "stream table at 0x%" PRIx64 " is %s", at,
+				       block_status_text(status));
 			return false;
 		}
-		struct space_step *step = space_add_step(context, "ste-l1", table,
-							 id >> scan->split, &l1, 1);
+		struct space_step *step =
+			space_add_step(context, "ste-l1", table, id >> scan->split, &l1, 1);
 		snprintf(step->meaning, sizeof(step->meaning), "Span=%u -> 0x%" PRIx64,
 			 (unsigned int)(l1 & 0x1f), l1 & pt_bits(55, 6));
 		/* 5.1: 2^(Span - 1) entries; 0 says that there are none. */
@@ -496,8 +498,8 @@ static bool find_ste(const struct scan *scan, uint32_t id, struct space *context
 		}
 		table = l1 & pt_bits(55, 6);
 	}
-	enum block_status status = memory_read(
-		scan->memory, table + (uint64_t)index * ENTRY_BYTES, ste, sizeof(ste));
+	enum block_status status =
+		memory_read(scan->memory, table + (uint64_t)index * ENTRY_BYTES, ste, sizeof(ste));
 	if (status != BLOCK_OK) {
 		space_set_mode(context, SPACE_UNKNOWN, "stream table entry at 0x%" PRIx64 " is %s",
 			       table + (uint64_t)index * ENTRY_BYTES, block_status_text(status));
@@ -768,8 +770,7 @@ static struct error *read_units(struct scan *scan, uint64_t head)
 static struct error *read_domain(const struct scan *scan, struct space *space)
 {
 	enum { STAGE_1 = 0, STAGE_2 = 1 };
-	const enum field asid =
-		scan->members[DOMAIN_ASID].present ? DOMAIN_ASID : DOMAIN_ASID_OLD;
+	const enum field asid = scan->members[DOMAIN_ASID].present ? DOMAIN_ASID : DOMAIN_ASID_OLD;
 	uint64_t ops = 0;
 	uint64_t stage = 0;
 	uint64_t id = 0;

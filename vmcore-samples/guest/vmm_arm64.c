@@ -117,8 +117,8 @@ static char *allocate(uint64_t size, uint64_t alignment, int huge_flags, int adv
 	if (room == MAP_FAILED)
 		die("cannot reserve 0x%llx bytes", (unsigned long long)size);
 	room = (char *)(((uintptr_t)room + alignment - 1) & ~(alignment - 1));
-	char *memory = mmap(room, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED | huge_flags, -1,
-			    0);
+	char *memory =
+		mmap(room, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED | huge_flags, -1, 0);
 	if (memory == MAP_FAILED)
 		die("cannot allocate 0x%llx bytes", (unsigned long long)size);
 	if (!huge_flags && madvise(memory, size, advice))
@@ -190,8 +190,8 @@ static struct slot *add_slot(uint64_t gpa, uint64_t size, char *memory, uint64_t
 
 	if (ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region))
 		die("memory slot at 0x%llx", (unsigned long long)gpa);
-	*slot = (struct slot){ num_slots++, flags,  gpa,
-			       size,	    backing, memory, calloc(size / PAGE, 1) };
+	*slot = (struct slot){ num_slots++,	      flags, gpa, size, backing, memory,
+			       calloc(size / PAGE, 1) };
 	if (!slot->state)
 		die("out of memory");
 	return slot;
