@@ -13,6 +13,7 @@
 /* A new family is one new file and one row here. */
 const struct walker *const walkers[] = {
 	&walker_intel,
+	&walker_smmu_v3,
 	&walker_kvm_arm64,
 	&walker_smmu_v2,
 	NULL,

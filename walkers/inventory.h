@@ -121,6 +121,7 @@ struct space {
 	bool has_pasid;
 	int64_t domain_id;     /* DID in hardware; -1 */
 	uint64_t mm;	       /* struct mm_struct whose memory it maps, of VMs and processes; 0 */
+	char words[NAME_BYTES]; /* more `owner` words of its family: "sid=0x20 asid=1"; "" */
 	int64_t pid;	       /* of the process, or of the VM's process; -1 */
 	char comm[NAME_BYTES]; /* its command name; "" */
 	const struct unit *unit;
@@ -158,6 +159,7 @@ struct walker {
 /* All families, one row each. NULL-terminated. */
 extern const struct walker *const walkers[];
 extern const struct walker walker_intel;
+extern const struct walker walker_smmu_v3;
 extern const struct walker walker_kvm_arm64;
 extern const struct walker walker_smmu_v2;
 
