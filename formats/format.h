@@ -86,10 +86,10 @@ struct pt_geometry {
 	uint8_t output_bits; /* width of an output address that the tables can hold */
 	bool sign_extend;    /* input addresses are canonical: the top bit is repeated upwards */
 	bool dirty_tracking; /* hardware keeps accessed and dirty state here */
-	bool lpa2;	     /* Arm: 52-bit output addresses in 4K and 16K tables */
+	struct pt_linux_types linux_types; /* set by who knows: walkers/process.c */
+	bool lpa2;			   /* Arm: 52-bit output addresses in 4K and 16K tables */
 	uint32_t root_alignment;	   /* bytes; 0: that of an entry will do */
 	uint8_t annotations;		   /* enum pt_annotations: for describe() only */
-	struct pt_linux_types linux_types; /* set by who knows: walkers/process.c */
 	/*
 	 * What the owner of the tables means by bits that hardware ignores or faults on (KVM
 	 * does): entries that are no mapping, whatever the format makes of them, and entries that
@@ -153,9 +153,10 @@ struct pt_format {
 	 * Decode @count entries of a block at @level, whose first entry is number @index, into
 	 * @runs (room for @count); returns the number of runs. Runs come in order and cover
 	 * every entry. Leaves join when attributes, permissions and size are equal and outputs
-	 * are contiguous; a table is always a run of its own. An item's entries are one item when
-	 * they agree (those in the block); when not, each is a leaf of one entry's size, `torn`.
-	 * A single entry is taken at its word: the run has the item's size and first output.
+	 * are contiguous; a table is always a run of its own. Of an item of several entries a
+	 * block has all, or it is a single entry, which is then taken at its word: the run has
+	 * the item's size and first output address. When an item's entries do not agree, each is
+	 * a leaf of one entry's size, `torn`.
 	 */
 	size_t (*decode)(const struct pt_geometry *geometry, unsigned int level,
 			 const uint64_t *entries, unsigned int index, unsigned int count,

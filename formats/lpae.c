@@ -479,14 +479,19 @@ static void describe_common(const struct pt_geometry *geometry, unsigned int lev
 	const uint64_t address = entry_address(
 		geometry, entry, leaf ? pt_entry_lg2(geometry, level) : geometry->granule_lg2);
 	char sh[16] = "";
+	const char *high = "";
 
 	if (leaf && !geometry->lpa2)
 		snprintf(sh, sizeof(sh), " SH=%u", (unsigned int)pt_field(entry, 9, 8));
-	snprintf(text, size, "%s%s%s%s%s%s", sh, leaf && (entry & DIRTY_MODIFIER) ? " DBM=1" : "",
+	if (address >> 50 && geometry->lpa2)
+		high = ", address bits 51:50 in 9:8";
+	else if (address >> 48 && geometry->granule_lg2 == 16)
+		high = ", address bits 51:48 in 15:12";
+	snprintf(text, size, "%s%s%s%s%s%s%s", sh, leaf && (entry & DIRTY_MODIFIER) ? " DBM=1" : "",
 		 leaf && (entry & CONTIGUOUS) ? " Contiguous=1" : "",
 		 leaf && level && (entry & BLOCK_NT) ? " nT=1" : "",
 		 leaf && level > highest_leaf_level(geometry) ? " no blocks at this level" : "",
-		 is_too_large(geometry, address) ? " address size fault" : "");
+		 is_too_large(geometry, address) ? " address size fault" : "", high);
 }
 
 /* What KVM means by an entry that is not valid: arch/arm64/kvm/hyp/pgtable.c. */
@@ -529,7 +534,7 @@ static bool describe_no_entry(const struct pt_geometry *geometry, unsigned int l
 static void s1_describe(const struct pt_geometry *geometry, unsigned int level, uint64_t entry,
 			char *text, size_t size)
 {
-	char more[96];
+	char more[128];
 
 	if (describe_no_entry(geometry, level, entry, text, size))
 		return;
@@ -551,7 +556,7 @@ static void s1_describe(const struct pt_geometry *geometry, unsigned int level, 
 static void s2_describe(const struct pt_geometry *geometry, unsigned int level, uint64_t entry,
 			char *text, size_t size)
 {
-	char more[96];
+	char more[128];
 
 	if (describe_no_entry(geometry, level, entry, text, size))
 		return;

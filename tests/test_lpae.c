@@ -557,7 +557,7 @@ static struct error *on_fault(void *arg, const struct pt_fault *fault)
 static void check_range(const struct builder *builder, uint64_t seed, uint64_t start, uint64_t last)
 {
 	struct found found = { .builder = builder, .start = start, .last = last };
-	const struct pt_visitor visitor = { NULL, on_leaves, on_fault, &found, NULL };
+	const struct pt_visitor visitor = { .leaves = on_leaves, .fault = on_fault, .arg = &found };
 	struct pt_statistics statistics;
 	size_t end = 0;
 

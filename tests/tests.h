@@ -16,6 +16,7 @@
 
 /* One a test file; all are in the table of main.c. */
 void suite_aarch64(void);
+void suite_arm_walkers(void);
 void suite_btf(void);
 void suite_emitter(void);
 void suite_engine(void);

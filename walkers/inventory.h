@@ -120,6 +120,7 @@ struct space {
 	uint32_t pasid;	     /* of kind "pasid" */
 	bool has_pasid;
 	int64_t domain_id;	/* DID in hardware; -1 */
+	uint64_t mm;		/* struct mm_struct whose memory it maps, of VMs and processes; 0 */
 	char words[NAME_BYTES]; /* more `owner` words of its family: "sid=0x20 asid=1"; "" */
 	int64_t pid;		/* of the process, or of the VM's process; -1 */
 	char comm[NAME_BYTES];	/* its command name; "" */

@@ -176,7 +176,7 @@ static struct error *add_mmu(const struct scan *scan, const struct vm *vm, uint6
 	if (nested < 0)
 		snprintf(space->name, sizeof(space->name), "%s", vm->name);
 	else
-		snprintf(space->name, sizeof(space->name), "%s/nested%d", vm->name, nested);
+		snprintf(space->name, sizeof(space->name), "%s nested=%d", vm->name, nested);
 	space->kind = "vm";
 	space->view = VIEW_HW;
 	space->object = vm->kvm;
