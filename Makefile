@@ -93,7 +93,7 @@ check: deps
 # Every recipe there is, booted and compared; needs some GB of disk and half an hour.
 check-kernels: deps
 	$(MAKE) all
-	scripts/install-packages vmcore-samples/packages
+	scripts/install-packages vmcore-samples/packages vmcore-samples/packages-arm64
 	vmcore-samples/build --all
 	vmcore-samples/check-truth $(SAMPLES_OUT)/*/
 	tests/check-samples $(BUILD) --all
@@ -101,8 +101,14 @@ check-kernels: deps
 	tests/check-crash $(BUILD) $(SAMPLES_OUT)/vtd-panic-6.1
 
 samples: deps
-	scripts/install-packages vmcore-samples/packages
+	scripts/install-packages vmcore-samples/packages vmcore-samples/packages-arm64
 	vmcore-samples/build --all
+
+# The command built for arm64 says the same of every specimen, under qemu-user.
+check-aarch64: deps
+	$(MAKE) all
+	scripts/install-packages scripts/packages-aarch64
+	scripts/check-aarch64 $(BUILD)
 
 asan: deps
 	$(MAKE) BUILD=$(BUILD)/asan OPT='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
@@ -125,11 +131,12 @@ help:
 	@echo 'make demo                 install what is missing, build, show the main job'
 	@echo 'make check                install what is missing, build, run every test'
 	@echo 'make check-kernels        boot and compare every recipe of vmcore-samples/'
+	@echo 'make check-aarch64        an arm64 build of the command reads the same'
 	@echo 'make samples              make every sample vmcore'
 	@echo 'make asan                 the tests under AddressSanitizer and UBSan'
 	@echo 'make lint                 clang-format, clang-tidy, cppcheck, shellcheck'
 	@echo 'make install DESTDIR= PREFIX=/usr/local'
 	@echo 'make clean'
 
-.PHONY: all deps demo check check-kernels samples asan lint install clean help
+.PHONY: all deps demo check check-kernels check-aarch64 samples asan lint install clean help
 .DELETE_ON_ERROR:

@@ -261,6 +261,8 @@ static void add_owner(struct words *owner, const struct space *space)
 		if (space->domain_id >= 0)
 			add_word(owner, "did=%" PRId64, space->domain_id);
 	}
+	if (space->words[0])
+		add_word(owner, "%s", space->words);
 	if (space->mode != SPACE_TABLE && space->reason[0])
 		add_word(owner, "why=%s", space->reason);
 }

@@ -247,7 +247,7 @@ struct error *kernel_vmcoreinfo(struct kernel *kernel, char **ret)
 	} else {
 		if (kernel->release[0])
 			fprintf(out, "OSRELEASE=%s\n", kernel->release);
-		if (kernel->arch)
+		if (kernel->arch && kernel->arch->write_vmcoreinfo)
 			kernel->arch->write_vmcoreinfo(kernel, out);
 	}
 	return fclose(out) ? error_no_memory() : NULL;

@@ -15,7 +15,7 @@
 #include "target/vmlinux.h"
 
 /* A new architecture is one new file and one row here. */
-static const struct arch_ops *const architectures[] = { &arch_x86_64 };
+static const struct arch_ops *const architectures[] = { &arch_x86_64, &arch_aarch64 };
 
 bool banner_is_at(struct memory *memory, struct virtual_memory *virtual_memory,
 		  const struct banner *banner, uint64_t offset)
@@ -320,8 +320,8 @@ static struct error *open_virtual_memory(struct kernel *kernel)
 	kernel->arch = arch;
 	if (!arch)
 		return error_new(
-			"%s: is a dump of an architecture that is not known; x86-64 dumps are "
-			"read, others only by root:FORMAT@PHYS",
+			"%s: is a dump of an architecture that is not known; x86-64 and "
+			"little-endian arm64 dumps are read, others only by root:FORMAT@PHYS",
 			kernel->memory->path);
 	if (kernel->files_count && vmlinux_machine(kernel->files[0]) != arch->elf_machine)
 		return error_new(

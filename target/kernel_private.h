@@ -56,7 +56,10 @@ struct arch_ops {
 	 */
 	struct error *(*open_virtual_memory)(struct kernel *kernel, const struct banner *banner,
 					     uint64_t *offset, struct virtual_memory **ret);
-	/* Lines of VMCOREINFO by which open_virtual_memory() finds the same again. */
+	/*
+	 * Lines of VMCOREINFO by which open_virtual_memory() finds the same again; NULL where it
+	 * opens nothing without VMCOREINFO.
+	 */
 	void (*write_vmcoreinfo)(struct kernel *kernel, FILE *out);
 };
 
@@ -66,6 +69,7 @@ struct error *kernel_new(struct memory *memory, struct kernel **ret);
 /* kernel_forget_pages() - empty the cache of virtual pages. */
 void kernel_forget_pages(struct kernel *kernel);
 
+extern const struct arch_ops arch_aarch64;
 extern const struct arch_ops arch_x86_64;
 
 /* Does @memory, read through @virtual_memory, hold the banner moved by @offset? */

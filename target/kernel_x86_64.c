@@ -18,62 +18,20 @@
 #include "target/error.h"
 #include "target/kernel_private.h"
 #include "target/notes.h"
-#include "walkers/engine.h"
+#include "target/page_table.h"
 
 static const uint64_t KERNEL_MAP = 0xffffffff80000000ULL; /* __START_KERNEL_map */
 static const uint64_t KASLR_STEP = 2ULL << 20;
 static const uint64_t KASLR_MAX = 1ULL << 30;
 
-struct page_table {
-	struct virtual_memory virtual_memory;
-	struct pt_tree tree;
-};
-
-static bool page_table_to_phys(struct virtual_memory *self, struct memory *memory, uint64_t address,
-			       uint64_t *ret)
-{
-	const struct page_table *table = (struct page_table *)self;
-
-	return pt_lookup(&table->tree, memory, address, ret);
-}
-
-static enum block_status page_table_read_page(struct virtual_memory *self, struct memory *memory,
-					      uint64_t address, void *data)
-{
-	const struct page_table *table = (struct page_table *)self;
-	struct pt_step steps[PT_MAX_LEVELS];
-	size_t n = pt_translate(&table->tree, memory, address, steps);
-
-	if (n == 0)
-		return BLOCK_OUTSIDE;
-	const struct pt_step *last = &steps[n - 1];
-	if (last->status != BLOCK_OK)
-		return last->status;
-	if (last->run.kind != PT_LEAF)
-		return BLOCK_OUTSIDE;
-	uint64_t within = address & ((1ULL << last->run.size_lg2) - 1);
-	return memory_read(memory, last->run.address + within, data, KERNEL_PAGE);
-}
-
-static void page_table_destroy(struct virtual_memory *self)
-{
-	free(self);
-}
-
-static struct error *page_table_init(struct page_table *table, uint64_t root, bool la57)
+static struct error *init_table(struct page_table *table, uint64_t root, bool la57)
 {
 	const struct pt_parameters parameters = {
 		.levels = la57 ? 5 : 4,
 		.sign_extend = true,
 	};
 
-	table->virtual_memory = (struct virtual_memory){
-		.read_page = page_table_read_page,
-		.to_phys = page_table_to_phys,
-		.destroy = page_table_destroy,
-	};
-	table->tree.root = root;
-	return pt_geometry_init(&pt_format_x86_64, &parameters, &table->tree.geometry);
+	return page_table_init(table, &pt_format_x86_64, &parameters, root);
 }
 
 /* Is this the kernel's table? With a banner to look for: where, at which KASLR offset? */
@@ -148,7 +106,7 @@ static struct error *open_virtual_memory(struct kernel *kernel, const struct ban
 	if (!table)
 		return error_no_memory();
 	for (size_t i = 0; i < count; i++) {
-		struct error *err = page_table_init(table, candidates[i].root, candidates[i].la57);
+		struct error *err = init_table(table, candidates[i].root, candidates[i].la57);
 
 		if (err) {
 			free(table);

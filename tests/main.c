@@ -11,6 +11,7 @@ static const struct {
 	const char *name;
 	void (*add)(void);
 } suites[] = {
+	{ "aarch64", suite_aarch64 },
 	{ "formats", suite_formats },
 	{ "lpae", suite_lpae },
 	{ "arm_walkers", suite_arm_walkers },

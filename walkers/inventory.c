@@ -14,6 +14,7 @@
 const struct walker *const walkers[] = {
 	&walker_amd,
 	&walker_intel,
+	&walker_smmu_v3,
 	&walker_kvm_arm64,
 	&walker_smmu_v2,
 	NULL,

@@ -119,10 +119,11 @@ struct space {
 	uint64_t object;     /* the driver's structure around it, when known; 0 */
 	uint32_t pasid;	     /* of kind "pasid" */
 	bool has_pasid;
-	int64_t domain_id;     /* DID in hardware; -1 */
-	uint64_t mm;	       /* struct mm_struct whose memory it maps, of VMs and processes; 0 */
-	int64_t pid;	       /* of the process, or of the VM's process; -1 */
-	char comm[NAME_BYTES]; /* its command name; "" */
+	int64_t domain_id;	/* DID in hardware; -1 */
+	uint64_t mm;		/* struct mm_struct whose memory it maps, of VMs and processes; 0 */
+	char words[NAME_BYTES]; /* more `owner` words of its family: "sid=0x20 asid=1"; "" */
+	int64_t pid;		/* of the process, or of the VM's process; -1 */
+	char comm[NAME_BYTES];	/* its command name; "" */
 	const struct unit *unit;
 	char type[NAME_BYTES]; /* domain type in words: "dma", "unmanaged", ...; "" */
 	char reason[160];      /* of SPACE_UNKNOWN and SPACE_BLOCKED */
@@ -159,6 +160,7 @@ struct walker {
 extern const struct walker *const walkers[];
 extern const struct walker walker_amd;
 extern const struct walker walker_intel;
+extern const struct walker walker_smmu_v3;
 extern const struct walker walker_kvm_arm64;
 extern const struct walker walker_smmu_v2;
 

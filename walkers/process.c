@@ -5,7 +5,8 @@
  * Linux: include/linux/sched.h (struct task_struct: tasks, thread_node, mm; PF_KTHREAD),
  * include/linux/sched/signal.h (thread_head), include/linux/mm_types.h (mm_struct.pgd);
  * x86: arch/x86/include/asm/pgtable_64_types.h (pgdir_shift), page_64_types.h (TASK_SIZE_MAX),
- * pgtable.h (kernel_to_user_pgdp()), arch/x86/mm/pti.c; include/linux/swap.h (MAX_SWAPFILES).
+ * pgtable.h (kernel_to_user_pgdp()), arch/x86/mm/pti.c; include/linux/swap.h (MAX_SWAPFILES);
+ * arm64: target/kernel_aarch64.c.
  */
 #include "walkers/process.h"
 
@@ -15,6 +16,7 @@
 
 #include "target/error.h"
 #include "target/kernel.h"
+#include "target/kernel_aarch64.h"
 #include "target/page_set.h"
 #include "walkers/inventory.h"
 
@@ -172,16 +174,42 @@ static struct error *init_x86_64(struct scan *scan)
 	return err;
 }
 
+/*
+ * TTBR0 is as wide as TTBR1. Bit 51 is Linux's own "may write" (arch/arm64/include/asm/
+ * pgtable-prot.h: PTE_WRITE), which is that of hardware dirty state, too: a clean page is writable
+ * in either case, if not by hardware then by a fault that sets it dirty.
+ */
+static struct error *init_aarch64(struct scan *scan)
+{
+	struct pt_parameters parameters = { 0 };
+	struct error *err = aarch64_parameters(kernel_memory(scan->kernel), &parameters);
+
+	if (err)
+		return err;
+	parameters.dirty_tracking = true;
+	return pt_geometry_init(&pt_format_lpae_s1, &parameters, &scan->geometry);
+}
+
+static struct error *init_geometry(struct scan *scan)
+{
+	switch (kernel_memory(scan->kernel)->arch) {
+	case ARCH_X86_64:
+		return init_x86_64(scan);
+	case ARCH_AARCH64:
+		return init_aarch64(scan);
+	default:
+		return error_new("processes are decoded on x86-64 and arm64 only");
+	}
+}
+
 static struct error *scan_init(struct scan *scan, struct kernel *kernel)
 {
 	*scan = (struct scan){ .kernel = kernel };
-	if (kernel_memory(kernel)->arch != ARCH_X86_64)
-		return error_new("processes are decoded on x86-64 only in this version");
 	if (!kernel_symbol(kernel, "init_task", &scan->init_task))
 		return error_new("the symbol init_task is needed to find processes; give vmlinux "
 				 "with -s");
 	struct error *err = kernel_resolve(kernel, fields, scan->members, FIELDS);
-	return err ? err : init_x86_64(scan);
+	return err ? err : init_geometry(scan);
 }
 
 static struct error *read_comm(const struct scan *scan, struct process *process)

@@ -27,15 +27,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What this kernel calls a page, 16 KiB on some; and what one table of leaves covers. */
+static uint64_t page_bytes;
+#define PAGE page_bytes
+#define HUGE (PAGE * (PAGE / sizeof(uint64_t)))
+
 enum {
-	PAGE = 4096,
 	MAX_DEVICES = 8,
 	MAX_MAPPINGS = 4096,
 	MAX_RANGES = 64,
 };
 
-#define SZ_2M (1ULL << 21)
 #define SZ_1G (1ULL << 30)
+
+/* VFIO_TYPE1_NESTING_IOMMU of include/uapi/linux/vfio.h; newer headers have only a remark. */
+enum { NESTING_IOMMU = 6 };
 
 /* Where each kind of mapping lives; README.md has the same table. */
 static const uint64_t ONE_MIB_IOVA = 0x100000;
@@ -43,10 +49,11 @@ static const uint64_t CONTIGUOUS_IOVA = 0x10000000;
 static const uint64_t DENSE_IOVA = 0x20000000;
 static const uint64_t READ_ONLY_IOVA = 0x30000000;
 static const uint64_t WRITE_ONLY_IOVA = 0x30100000;
-static const uint64_t ALIAS_IOVAS[] = { 0x40000000, 0x40001000, 0x4123456000 };
+static const uint64_t ALIAS_IOVA = 0x40000000;
+static const uint64_t FAR_ALIAS_IOVA = 0x4123456000;
 static const uint64_t HUGE_IOVA = 0x80000000;
 static const uint64_t HUGE_READ_ONLY_IOVA = 0x90000000;
-static const uint64_t HUGE_MISALIGNED_IOVA = 0xa0001000;
+static const uint64_t HUGE_MISALIGNED_IOVA = 0xa0000000; /* and a page */
 static const uint64_t SHARED_FILE_IOVA = 0xd0000000;
 static const uint64_t TRANSPARENT_HUGE_IOVA = 0xe0000000;
 static const uint64_t HOLES_IOVA = 0xc0000000;
@@ -75,6 +82,7 @@ struct device {
 
 static const char *label = "vfio0";
 static int container = -1;
+static unsigned long iommu_type = VFIO_TYPE1v2_IOMMU;
 static struct device devices[MAX_DEVICES];
 static int num_devices;
 static struct mapping mappings[MAX_MAPPINGS];
@@ -192,7 +200,7 @@ static int open_group(const char *device)
 		die("the group of %s is not viable", device);
 	if (ioctl(fd, VFIO_GROUP_SET_CONTAINER, &container))
 		die("cannot put %s into the container", device);
-	if (!num_groups && ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
+	if (!num_groups && ioctl(container, VFIO_SET_IOMMU, iommu_type))
 		die("cannot set the IOMMU type for %s", device);
 	groups[num_groups].number = number;
 	groups[num_groups++].fd = fd;
@@ -293,8 +301,9 @@ static void map_aliases(void)
 {
 	char *page = allocate(PAGE, 0);
 
-	for (size_t i = 0; i < sizeof(ALIAS_IOVAS) / sizeof(*ALIAS_IOVAS); i++)
-		map(page, ALIAS_IOVAS[i], PAGE, i == 1 ? R : RW);
+	map(page, ALIAS_IOVA, PAGE, RW);
+	map(page, ALIAS_IOVA + PAGE, PAGE, R);
+	map(page, FAR_ALIAS_IOVA / PAGE * PAGE, PAGE, RW);
 }
 
 /* Where an index of an upper level changes, and the very end. */
@@ -315,11 +324,12 @@ static void map_boundaries(void)
 
 static void map_huge(void)
 {
-	char *memory = allocate(4 * SZ_2M, MAP_HUGETLB | MAP_HUGE_2MB);
+	const int size_lg2 = __builtin_ctzll(HUGE);
+	char *memory = allocate(4 * HUGE, MAP_HUGETLB | size_lg2 << MAP_HUGE_SHIFT);
 
-	map(memory, HUGE_IOVA, 2 * SZ_2M, RW);
-	map(memory + 2 * SZ_2M, HUGE_READ_ONLY_IOVA, SZ_2M, R);
-	map(memory + 3 * SZ_2M, HUGE_MISALIGNED_IOVA, SZ_2M, RW);
+	map(memory, HUGE_IOVA, 2 * HUGE, RW);
+	map(memory + 2 * HUGE, HUGE_READ_ONLY_IOVA, HUGE, R);
+	map(memory + 3 * HUGE, HUGE_MISALIGNED_IOVA + PAGE, HUGE, RW);
 }
 
 static void map_gigantic(void)
@@ -327,7 +337,7 @@ static void map_gigantic(void)
 	char *memory = allocate(SZ_1G, MAP_HUGETLB | MAP_HUGE_1GB);
 
 	map(memory, GIGANTIC_IOVA, SZ_1G, RW);
-	map(memory, GIGANTIC_MISALIGNED_IOVA, 32 * SZ_2M, R);
+	map(memory, GIGANTIC_MISALIGNED_IOVA, 32 * HUGE, R);
 }
 
 static void map_with_holes(void)
@@ -366,14 +376,14 @@ static void map_other_states(void)
 	if (!enabled || fputs("madvise", enabled) < 0 || fclose(enabled))
 		die("cannot have transparent huge pages");
 	/* Aligned, and touched only when it may become huge. */
-	memory = mmap(NULL, 2 * SZ_2M, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memory = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		die("cannot allocate a huge page");
-	memory = (char *)(((uintptr_t)memory + SZ_2M - 1) & ~(uintptr_t)(SZ_2M - 1));
-	if (madvise(memory, SZ_2M, MADV_HUGEPAGE))
+	memory = (char *)(((uintptr_t)memory + HUGE - 1) & ~(uintptr_t)(HUGE - 1));
+	if (madvise(memory, HUGE, MADV_HUGEPAGE))
 		die("madvise");
-	memset(memory, 0xa5, SZ_2M);
-	map(memory, TRANSPARENT_HUGE_IOVA, SZ_2M, RW);
+	memset(memory, 0xa5, HUGE);
+	map(memory, TRANSPARENT_HUGE_IOVA, HUGE, RW);
 }
 
 /* Leaves tables behind that hold nothing. */
@@ -383,11 +393,11 @@ static void stress(void)
 	char *page = allocate(PAGE, 0);
 
 	for (int i = 0; i < COUNT; i++) {
-		map(page, STRESS_IOVA + i * SZ_2M, PAGE, RW);
-		unmap(STRESS_IOVA + i * SZ_2M, PAGE);
+		map(page, STRESS_IOVA + i * HUGE, PAGE, RW);
+		unmap(STRESS_IOVA + i * HUGE, PAGE);
 	}
 	fprintf(truth, "stress %s 0x%llx 0x%llx %d\n", label, (unsigned long long)STRESS_IOVA,
-		(unsigned long long)SZ_2M, COUNT);
+		(unsigned long long)HUGE, COUNT);
 }
 
 /* The edu device of QEMU: registers of its DMA engine. */
@@ -462,7 +472,7 @@ static void move_by_device(void)
 
 	edu_move(edu, ONE_MIB_IOVA, WRITE_ONLY_IOVA);
 	edu_move(edu, READ_ONLY_IOVA, HUGE_IOVA + 5 * PAGE);
-	edu_move(edu, HUGE_MISALIGNED_IOVA + SZ_2M - PAGE, ranges[num_ranges - 1].last + 1 - PAGE);
+	edu_move(edu, HUGE_MISALIGNED_IOVA + HUGE, ranges[num_ranges - 1].last + 1 - PAGE);
 }
 
 /* Does the device get what is there? Each page's first bytes are its own. */
@@ -579,12 +589,13 @@ static void write_truth(void)
 
 __attribute__((noreturn)) static void usage(void)
 {
-	fprintf(stderr, "usage: mapper -n LABEL -o FILE [-0] [-g] [-s] [-d] [-f] DEVICE...\n"
+	fprintf(stderr, "usage: mapper -n LABEL -o FILE [-0] [-g] [-s] [-d] [-f] [-N] DEVICE...\n"
 			"  -0  map IOVA 0 as well\n"
 			"  -g  map a 1 GiB page as well\n"
 			"  -s  map a file and a transparent huge page as well\n"
 			"  -d  let DEVICE (edu) move data through the tables\n"
-			"  -f  let DEVICE (edu) provoke IOMMU faults\n");
+			"  -f  let DEVICE (edu) provoke IOMMU faults\n"
+			"  -N  ask for a container that can be nested (stage 2)\n");
 	exit(EXIT_FAILURE);
 }
 
@@ -594,7 +605,7 @@ __attribute__((noreturn)) static void usage(void)
  */
 static void keep_secret(void)
 {
-	static unsigned char secret[PAGE] __attribute__((aligned(4096), used));
+	static unsigned char secret[4096] __attribute__((aligned(4096), used));
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "/run/secret-%s", label);
@@ -610,12 +621,14 @@ static void keep_secret(void)
 
 int main(int argc, char **argv)
 {
+	page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+
 	bool at_zero = false, gigantic = false, dma = false, faults = false, states = false;
 	const char *output = NULL;
 	char partial[PATH_MAX];
 	int option;
 
-	while ((option = getopt(argc, argv, "n:o:0gsdf")) != -1) {
+	while ((option = getopt(argc, argv, "n:o:0gsdfN")) != -1) {
 		switch (option) {
 		case 'n':
 			label = optarg;
@@ -638,6 +651,9 @@ int main(int argc, char **argv)
 		case 'f':
 			faults = true;
 			break;
+		case 'N':
+			iommu_type = NESTING_IOMMU;
+			break;
 		default:
 			usage();
 		}
@@ -649,8 +665,8 @@ int main(int argc, char **argv)
 	if (container < 0)
 		die("cannot open /dev/vfio/vfio");
 	if (ioctl(container, VFIO_GET_API_VERSION) != VFIO_API_VERSION ||
-	    ioctl(container, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) <= 0)
-		die("no VFIO type 1 v2 here");
+	    ioctl(container, VFIO_CHECK_EXTENSION, iommu_type) <= 0)
+		die("no VFIO type 1 (%lu) here", iommu_type);
 	for (int i = optind; i < argc; i++)
 		open_device(argv[i]);
 	read_ranges();
@@ -660,6 +676,8 @@ int main(int argc, char **argv)
 	if (!truth)
 		die("cannot write %s", partial);
 	keep_secret();
+	if (iommu_type == NESTING_IOMMU)
+		fprintf(truth, "nesting %s\n", label);
 
 	if (at_zero)
 		map(allocate(PAGE, 0), 0, PAGE, RW);

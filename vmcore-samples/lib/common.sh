@@ -45,15 +45,18 @@ sources_of()
 	esac
 }
 
-# An apt world of its own for one suite: nothing installed, its lists in the
-# cache. Sets apt_options for apt_get and apt_cache below.
+# An apt world of its own for one suite and Debian architecture (amd64 unless
+# said): nothing installed, its lists in the cache. Sets apt_options for apt_get
+# and apt_cache below.
 use_suite()
 {
-	local dir=$cache/apt/$1
+	local suite=$1 architecture=${2:-amd64}
+	local dir=$cache/apt/$suite
 
+	[ "$architecture" = amd64 ] || dir+=-$architecture
 	mkdir -p "$dir/lists/partial" "$dir/archives/partial"
 	: >"$dir/status"
-	sources_of "$1" >"$dir/sources.list"
+	sources_of "$suite" >"$dir/sources.list"
 	apt_options=(
 		-o "Dir::State=$dir"
 		-o "Dir::State::lists=$dir/lists"
@@ -63,15 +66,15 @@ use_suite()
 		-o "Dir::Etc::sourceparts=/dev/null"
 		-o "Dir::Etc::preferences=/dev/null"
 		-o "Dir::Etc::preferencesparts=/dev/null"
-		-o "APT::Architecture=amd64"
-		-o "APT::Architectures=amd64"
+		-o "APT::Architecture=$architecture"
+		-o "APT::Architectures=$architecture"
 		-o "APT::Sandbox::User="
 		-o "Acquire::Languages=none"
 	)
 	# Lists older than a day may name packages that the archive dropped.
 	if [ -z "$(find "$dir/updated" -mtime -1 2>/dev/null)" ]; then
-		note "reading the package lists of $1"
-		apt_get -qq update >&2 || die "apt cannot read the lists of $1"
+		note "reading the package lists of $suite for $architecture"
+		apt_get -qq update >&2 || die "apt cannot read the lists of $suite"
 		touch "$dir/updated"
 	fi
 }

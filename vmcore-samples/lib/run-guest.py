@@ -43,6 +43,16 @@ AMD_REGISTERS = (
     ("CTRL", 0x18, 2),
     ("EFR", 0x30, 2),
 )
+# SMMUv3 of QEMU's machine virt (IHI 0070: 6.3, register map page 0).
+SMMU_BASE = 0x09050000
+SMMU_REGISTERS = (
+    ("IDR0", 0x00, 1),
+    ("IDR1", 0x04, 1),
+    ("IDR5", 0x14, 1),
+    ("CR0", 0x20, 1),
+    ("STRTAB_BASE", 0x80, 2),
+    ("STRTAB_BASE_CFG", 0x88, 1),
+)
 
 
 class GuestError(Exception):
@@ -114,6 +124,8 @@ def wait_for(console, pattern, deadline):
             raise GuestError(re.search(r"^FAILED: .*$", text, re.M).group())
         if re.search(pattern, text, re.M):
             return
+        if "Kernel panic - not syncing" in text and "panic" not in pattern:
+            raise GuestError("the guest's kernel has panicked")
         deadline.check(f"the guest's console has no {pattern!r} yet")
         time.sleep(0.1)
 
@@ -124,11 +136,20 @@ def words_at(monitor, address, count):
     return sum(int(word, 16) << 32 * i for i, word in enumerate(words))
 
 
-def read_registers(monitor, qemu):
+def read_smmu(monitor):
+    return [
+        f"reg {name} {words_at(monitor, SMMU_BASE + offset, count):#x}"
+        for name, offset, count in SMMU_REGISTERS
+    ]
+
+
+def read_registers(monitor, options):
     """The IOMMU's registers and the processor's paging registers as records."""
+    if options.arch == "aarch64":
+        return read_smmu(monitor) if "iommu=smmuv3" in " ".join(options.qemu) else []
     records = []
     base, registers = VTD_BASE, VTD_REGISTERS
-    if "amd-iommu" in [word.split(",")[0] for word in qemu]:
+    if "amd-iommu" in [word.split(",")[0] for word in options.qemu]:
         base, registers = AMD_BASE, AMD_REGISTERS
     for name, offset, count in registers:
         value = words_at(monitor, base + offset, count)
@@ -167,6 +188,17 @@ def panic(serial, console, deadline):
         line.shutdown(socket.SHUT_RDWR)
 
 
+def truth_port(arch, path):
+    """Where the guest's truth comes out: ttyS1, or a virtio port where there is one UART only."""
+    if arch == "x86_64":
+        return ["-serial", f"file:{path}"]
+    return [
+        "-device", "virtio-serial-device",
+        "-chardev", f"file,id=truth,path={path}",
+        "-device", "virtserialport,chardev=truth,name=truth",
+    ]
+
+
 def run(options):
     output = options.output
     console = output / "console.log"
@@ -183,7 +215,7 @@ def run(options):
             "-chardev", f"socket,id=console,path={serial_path},server=on,wait=off,"
                         f"logfile={console}",
             "-serial", "chardev:console",
-            "-serial", f"file:{guest_truth}",
+            *truth_port(options.arch, guest_truth),
             "-qmp", f"unix:{monitor_path},server=on,wait=off",
         ]
         (output / "command").write_text(shlex.join(command) + "\n")
@@ -199,7 +231,7 @@ def run(options):
                     panic(serial_path, console, deadline)
                 monitor.execute("stop")
                 ready = time.monotonic() - started
-                records += read_registers(monitor, options.qemu)
+                records += read_registers(monitor, options)
                 for dump in options.dump:
                     form, name = dump.split(":", 1)
                     monitor.execute(
@@ -221,6 +253,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--output", type=pathlib.Path, required=True)
     parser.add_argument("--timeout", type=int, default=180)
+    parser.add_argument("--arch", choices=("x86_64", "aarch64"), default="x86_64")
     parser.add_argument("--panic", action="store_true",
                         help="make the guest panic before the dump")
     parser.add_argument("--dump", action="append", default=[], metavar="FORMAT:FILE")
