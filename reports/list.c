@@ -26,8 +26,9 @@ static const struct column columns[] = {
 	{ "stage", COLUMN_TEXT, 6, "first or second (VT-d), 1 or 2 (Arm)" },
 	{ "owner", COLUMN_TEXT, 30,
 	  "key=value words: group, driver, type (of the domain), did (domain id in hardware), "
-	  "dma-owner=user (VFIO or iommufd), alias-of, ats, pri, pasid (on, off; absent: the device "
-	  "cannot), why (of blocked and unknown)" },
+	  "alias (a requester ID that its DMA may carry, too), alias-of, dma-owner (vfio, with its "
+	  "container and the pid that maps through it; user: VFIO or iommufd, not known which), ats, "
+	  "pri, pasid (on, off; absent: the device cannot), why (of blocked and unknown)" },
 	{ "devices", COLUMN_TEXT, 12, "devices that translate by it, joined by |" },
 	{ "table_pages", COLUMN_NUMBER, 11, "with --sizes: table pages" },
 	{ "table_bytes", COLUMN_NUMBER, 11, "with --sizes: bytes in them" },
@@ -112,8 +113,18 @@ static void add_device_words(struct words *words, const struct device *device)
 		add_word(words, "driver=%s", device->driver);
 	if (device->alias_of[0])
 		add_word(words, "alias-of=%s", device->alias_of);
-	if (device->owned_by_user)
+	for (size_t i = 0; i < device->alias_count; i++) {
+		char name[NAME_BYTES];
+
+		device_pci_name(device->segment, device->alias_rids[i], name, sizeof(name));
+		add_word(words, "alias=%s", name);
+	}
+	if (device->vfio_container)
+		add_word(words, "dma-owner=vfio container=0x%" PRIx64, device->vfio_container);
+	else if (device->dma_owner)
 		add_word(words, "dma-owner=user");
+	if (device->owner_pid >= 0)
+		add_word(words, "pid=%" PRId64, device->owner_pid);
 	add_state(words, "ats", device->ats_capable, device->ats_enabled);
 	add_state(words, "pri", device->pri_capable, device->pri_enabled);
 	add_state(words, "pasid", device->pasid_capable, device->pasid_enabled);

@@ -206,6 +206,9 @@ static struct error *add_from_dump(struct kernel *kernel, enum types_from types_
 static struct error *add_module_symbols(struct kernel *kernel)
 {
 	struct symbols *symbols = NULL;
+
+	if (kernel->symbols_count == 0)
+		return NULL;
 	struct error *err = kallsyms_open_modules(kernel, &symbols);
 
 	return err ? err : kernel_add_symbols(kernel, symbols);

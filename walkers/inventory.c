@@ -57,8 +57,10 @@ struct error *inventory_add_device(struct inventory *inventory, struct device **
 	struct error *err = add_object((void ***)&inventory->devices, &inventory->device_count,
 				       sizeof(**ret), (void **)ret);
 
-	if (!err)
+	if (!err) {
 		(*ret)->group = -1;
+		(*ret)->owner_pid = -1;
+	}
 	return err;
 }
 
@@ -197,6 +199,8 @@ struct error *inventory_create(struct kernel *kernel, struct inventory **ret)
 	if (!inventory)
 		return error_no_memory();
 	struct error *err = devices_discover(kernel, inventory);
+	if (!err)
+		err = vfio_discover(kernel, inventory);
 	for (const struct walker *const *walker = walkers; *walker && !err; walker++)
 		err = (*walker)->discover(kernel, inventory);
 	if (err) {

@@ -75,7 +75,10 @@ struct device {
 	char alias_of[NAME_BYTES]; /* requester that stands for another device; "" */
 	uint16_t *alias_rids;	   /* further requester IDs that this device's DMA may carry */
 	size_t alias_count;
-	bool owned_by_user; /* DMA ownership: VFIO or iommufd */
+	uint64_t group_address;	 /* struct iommu_group; 0 */
+	uint64_t dma_owner;	 /* iommu_group.owner: VFIO's group or iommufd has its DMA; 0 */
+	uint64_t vfio_container; /* struct vfio_container of that owner; 0 */
+	int64_t owner_pid;	 /* of the process that maps memory through it; -1 */
 	bool ats_capable, ats_enabled;
 	bool pri_capable, pri_enabled;
 	bool pasid_capable, pasid_enabled;
@@ -172,6 +175,9 @@ struct device *inventory_find_rid(const struct inventory *inventory, uint32_t se
 
 /* device_name() - 0000:00:04.0 of a PCI requester ID. */
 void device_pci_name(uint32_t segment, uint16_t rid, char *name, size_t size);
+
+/* vfio_discover() - the containers and processes behind devices that VFIO owns. */
+struct error *vfio_discover(struct kernel *kernel, struct inventory *inventory);
 
 /* devices_discover() - IOMMU groups and their devices, for all families. */
 struct error *devices_discover(struct kernel *kernel, struct inventory *inventory);
