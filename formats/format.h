@@ -47,6 +47,8 @@ struct pt_geometry {
 	uint8_t output_bits; /* width of an output address that the tables can hold */
 	bool sign_extend;    /* input addresses are canonical: the top bit is repeated upwards */
 	bool dirty_tracking; /* hardware keeps accessed and dirty state here */
+	/* VT-d first stage: hardware keeps bit 10, extended accessed (EAFE). */
+	bool extended_accessed;
 };
 
 /* What a caller says about a bare table; 0 means the format's usual value. */
@@ -61,6 +63,7 @@ struct pt_parameters {
 	uint64_t strip;
 	bool sign_extend;
 	bool dirty_tracking;
+	bool extended_accessed;
 	bool ttbr1;
 	bool lpa2;
 };

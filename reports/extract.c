@@ -113,8 +113,8 @@ static struct error *touch_tables(struct extract *extract, struct session *sessi
 		if (space->mode != SPACE_TABLE)
 			continue;
 		progress_init(&progress, session, space->name);
-		err = pt_walk(&space->tree, extract->memory, 0, UINT64_MAX, &visitor,
-			      &progress.control, &statistics);
+		err = pt_walk(&space->tree, space_memory(space, extract->memory), 0, UINT64_MAX,
+			      &visitor, &progress.control, &statistics);
 		progress_deinit(&progress);
 	}
 	return err;

@@ -26,6 +26,7 @@ static const struct column columns[] = {
 	{ "stage", COLUMN_TEXT, 6, "first or second (VT-d), 1 or 2 (Arm)" },
 	{ "owner", COLUMN_TEXT, 30,
 	  "key=value words: group, driver, type (of the domain), did (domain id in hardware), "
+	  "nested (1: maps to addresses of a guest, 2: maps these to physical ones), "
 	  "alias (a requester ID that its DMA may carry, too), alias-of, dma-owner (vfio, with its "
 	  "container and the pid that maps through it; user: VFIO or iommufd, not known which), ats, "
 	  "pri, pasid (on, off; absent: the device cannot), why (of blocked and unknown)" },
@@ -235,8 +236,9 @@ static struct error *measure(struct session *session, struct sizes_memo *memo,
 	struct progress progress;
 
 	progress_init(&progress, session, space->name);
-	struct error *err = pt_walk(&space->tree, kernel_memory(session->kernel), 0, UINT64_MAX,
-				    &visitor, &progress.control, ret);
+	struct error *err = pt_walk(&space->tree,
+				    space_memory(space, kernel_memory(session->kernel)), 0,
+				    UINT64_MAX, &visitor, &progress.control, ret);
 	progress_deinit(&progress);
 	if (!err)
 		memo->known[memo->count++] = (struct sizes){ space, *ret };
@@ -263,6 +265,8 @@ static void add_owner(struct words *owner, const struct space *space)
 	} else {
 		for (size_t i = 0; i < space->device_count; i++)
 			add_device_words(owner, space->devices[i]);
+		if (space->stage)
+			add_word(owner, "nested=%u", space->stage);
 		if (space->domain_id >= 0)
 			add_word(owner, "did=%" PRId64, space->domain_id);
 	}

@@ -15,7 +15,7 @@ static const struct {
 	{ "engine", suite_engine },	  { "emitter", suite_emitter },
 	{ "selection", suite_selection }, { "files", suite_files },
 	{ "vmlinux", suite_vmlinux },	  { "btf", suite_btf },
-	{ "kallsyms", suite_kallsyms },
+	{ "kallsyms", suite_kallsyms },	  { "intel", suite_intel },
 };
 
 enum { SUITES = sizeof(suites) / sizeof(suites[0]) };

@@ -20,6 +20,7 @@ void suite_emitter(void);
 void suite_engine(void);
 void suite_files(void);
 void suite_formats(void);
+void suite_intel(void);
 void suite_kallsyms(void);
 void suite_selection(void);
 void suite_trees(void);

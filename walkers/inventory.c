@@ -223,6 +223,7 @@ void inventory_destroy(struct inventory *inventory)
 	}
 	for (size_t i = 0; i < inventory->space_count; i++) {
 		free(inventory->spaces[i]->devices);
+		memory_close(inventory->spaces[i]->memory);
 		free(inventory->spaces[i]);
 	}
 	for (size_t i = 0; i < inventory->warning_count; i++)
