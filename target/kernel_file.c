@@ -214,29 +214,32 @@ static struct error *add_module_symbols(struct kernel *kernel)
 	return err ? err : kernel_add_symbols(kernel, symbols);
 }
 
-static struct error *need_symbols(const struct kernel *kernel)
+static struct error *need_symbols(struct kernel *kernel)
 {
 	const char *info = kernel->memory->vmcoreinfo;
 	const char *release = kernel->release[0] ? kernel->release : "*";
+	const char *why = info ? "its VMCOREINFO does not say where they are (Linux does since 6.0)"
+			       : "the dump has no VMCOREINFO that says where they are";
 	char build_id[80] = "";
+	uint64_t address = 0;
+	const bool has_data = kernel_symbol(kernel, "init_task", &address);
 
 	if (info)
 		vmcoreinfo_get(info, "BUILD-ID", build_id, sizeof(build_id));
+	if (has_data)
+		return error_new("%s: its kernel's types are needed, it has no BTF; give the debug "
+				 "vmlinux of kernel %s%s%s with -s (Debian: package "
+				 "linux-image-%s-dbg, /usr/lib/debug/boot/vmlinux-%s)",
+				 kernel->memory->path, release, build_id[0] ? ", build ID " : "",
+				 build_id, release, release);
 	if (kernel->symbols_count)
-		return error_new(
-			"%s: its kernel's types are needed, it has no BTF; give the debug "
-			"vmlinux of kernel %s%s%s with -s (Debian: package linux-image-%s-dbg, "
-			"/usr/lib/debug/boot/vmlinux-%s)",
-			kernel->memory->path, release, build_id[0] ? ", build ID " : "", build_id,
-			release, release);
+		why = "its kallsyms have only functions (arm64 before 6.12)";
 	return error_new(
 		"%s: its kernel's symbols are needed, %s; give the System.map or the debug "
 		"vmlinux of kernel %s%s%s with -s (Debian: package linux-image-%s-dbg, "
 		"/usr/lib/debug/boot/System.map-%s or vmlinux-%s)",
-		kernel->memory->path,
-		info ? "its VMCOREINFO does not say where they are (Linux does since 6.0)"
-		     : "the dump has no VMCOREINFO that says where they are",
-		release, build_id[0] ? ", build ID " : "", build_id, release, release, release);
+		kernel->memory->path, why, release, build_id[0] ? ", build ID " : "", build_id,
+		release, release, release);
 }
 
 static struct error *not_found(const struct kernel *kernel, const struct banner *banner)

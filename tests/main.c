@@ -11,11 +11,12 @@ static const struct {
 	const char *name;
 	void (*add)(void);
 } suites[] = {
-	{ "formats", suite_formats },	  { "trees", suite_trees },
-	{ "engine", suite_engine },	  { "emitter", suite_emitter },
-	{ "selection", suite_selection }, { "files", suite_files },
-	{ "vmlinux", suite_vmlinux },	  { "btf", suite_btf },
-	{ "kallsyms", suite_kallsyms },	  { "intel", suite_intel },
+	{ "formats", suite_formats },	    { "trees", suite_trees },
+	{ "engine", suite_engine },	    { "emitter", suite_emitter },
+	{ "selection", suite_selection },   { "files", suite_files },
+	{ "vmlinux", suite_vmlinux },	    { "btf", suite_btf },
+	{ "kallsyms", suite_kallsyms },	    { "intel", suite_intel },
+	{ "system_map", suite_system_map },
 };
 
 enum { SUITES = sizeof(suites) / sizeof(suites[0]) };

@@ -23,6 +23,7 @@ void suite_formats(void);
 void suite_intel(void);
 void suite_kallsyms(void);
 void suite_selection(void);
+void suite_system_map(void);
 void suite_trees(void);
 void suite_vmlinux(void);
 
