@@ -217,11 +217,12 @@ struct error *kernel_get(struct kernel *kernel, uint64_t base, const struct memb
 
 	if (!member->present || member->size > sizeof(value) || member->bit_size > 64 ||
 	    member->bit_offset > 63)
-		return error_new("this kernel's struct %s has no member %s of a known size; where it "
-				 "belongs to a module, give the module's debug file with -s (Debian: "
-				 "package linux-image-*-dbg); else report the kernel's version",
-				 member->query ? member->query->type : "?",
-				 member->query ? member->query->member : "?");
+		return error_new(
+			"this kernel's struct %s has no member %s of a known size; where it "
+			"belongs to a module, give the module's debug file with -s (Debian: "
+			"package linux-image-*-dbg); else report the kernel's version",
+			member->query ? member->query->type : "?",
+			member->query ? member->query->member : "?");
 	struct error *err = kernel_read(kernel, base + member->offset, &value, member->size);
 	if (err)
 		return err;
