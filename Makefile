@@ -100,6 +100,11 @@ check-kernels: deps
 	tests/check-extract $(BUILD) $(SAMPLES_OUT)/*/
 	tests/check-crash $(BUILD) $(SAMPLES_OUT)/vtd-panic-6.1
 
+# The same answers in crash of Debian 12, 13 and sid; downloads these, and needs the samples.
+check-crash-all: deps
+	$(MAKE) all
+	tests/check-crash-releases $(BUILD)
+
 samples: deps
 	scripts/install-packages vmcore-samples/packages vmcore-samples/packages-arm64
 	vmcore-samples/build --all
@@ -132,11 +137,12 @@ help:
 	@echo 'make check                install what is missing, build, run every test'
 	@echo 'make check-kernels        boot and compare every recipe of vmcore-samples/'
 	@echo 'make check-aarch64        an arm64 build of the command reads the same'
+	@echo 'make check-crash-all      the extension in crash of three Debian releases'
 	@echo 'make samples              make every sample vmcore'
 	@echo 'make asan                 the tests under AddressSanitizer and UBSan'
 	@echo 'make lint                 clang-format, clang-tidy, cppcheck, shellcheck'
 	@echo 'make install DESTDIR= PREFIX=/usr/local'
 	@echo 'make clean'
 
-.PHONY: all deps demo check check-kernels check-aarch64 samples asan lint install clean help
+.PHONY: all deps demo check check-kernels check-aarch64 check-crash-all samples asan lint install clean help
 .DELETE_ON_ERROR:

@@ -19,7 +19,9 @@
 #include "extension/gdb_layout.h"
 #include "reports/commands.h"
 #include "reports/session.h"
+#include "target/btf.h"
 #include "target/error.h"
+#include "target/kallsyms.h"
 #include "target/kernel.h"
 
 static struct session session;
@@ -494,6 +496,27 @@ static struct error *find_member(const struct gdb_layout *layout, const char *pa
 	return NULL;
 }
 
+/*
+ * The kernel's own BTF, for what gdb does not have: the structures of modules without `mod -s`,
+ * and all but one of those that share a name. It takes some time to read, so it is read late.
+ */
+static struct kernel *btf_kernel; /* whose it is; NULL: not open */
+static struct types *btf;	  /* NULL: not read, or there is none */
+static bool btf_tried;
+
+static struct types *get_btf(void)
+{
+	size_t skipped = 0;
+
+	if (!btf_tried && btf_kernel) {
+		btf_tried = true;
+		error_free(btf_open_kernel(btf_kernel, &btf));
+		if (btf)
+			error_free(btf_add_modules(btf_kernel, btf, &skipped));
+	}
+	return btf;
+}
+
 static struct error *crash_types_find(struct types *types, const struct type_query *query,
 				      struct member *ret)
 {
@@ -507,6 +530,8 @@ static struct error *crash_types_find(struct types *types, const struct type_que
 		if (!err && !ret->present)
 			layout = NULL;
 	}
+	if (!err && !layout && get_btf())
+		return btf->ops->find(btf, query, ret);
 	return err ? err : find_member(layout, query->member, ret);
 }
 
@@ -545,6 +570,11 @@ static struct error *crash_types_enumerator(struct types *types, const char *enu
 static void crash_types_destroy(struct types *types)
 {
 	(void)types;
+	if (btf)
+		btf->ops->destroy(btf);
+	btf = NULL;
+	btf_kernel = NULL;
+	btf_tried = false;
 }
 
 static const struct types_ops crash_types_ops = {
@@ -566,9 +596,22 @@ static struct error *open_kernel(struct session *self, struct kernel **ret)
 		return error_new("crash was started with --minimal and knows no types; start it "
 				 "without, or give a root: target");
 	struct error *err = open_memory(self, &memory);
-	return err ? err
-		   : kernel_create(memory, &crash_virtual_memory, &crash_symbols, &crash_types,
-				   ret);
+	if (!err)
+		err = kernel_create(memory, &crash_virtual_memory, &crash_symbols, &crash_types,
+				    ret);
+	if (err)
+		return err;
+	btf_kernel = *ret;
+	/* With --no_modules, or where it cannot make sense of them, crash knows no module. */
+	struct symbols *modules = NULL;
+	err = kallsyms_open_modules(*ret, &modules);
+	if (!err)
+		err = kernel_add_symbols(*ret, modules);
+	if (err) {
+		kernel_close(*ret);
+		*ret = NULL;
+	}
+	return err;
 }
 
 /* How many modules have had their debug information loaded (`mod -s`). */

@@ -97,6 +97,8 @@ struct pt_geometry {
 	 */
 	struct pt_mark empty;
 	struct pt_mark tracked;
+	/* VT-d first stage: hardware keeps bit 10, extended accessed (EAFE). */
+	bool extended_accessed;
 };
 
 /* What a caller says about a bare table; 0 means the format's usual value. */
@@ -111,6 +113,7 @@ struct pt_parameters {
 	uint64_t strip;
 	bool sign_extend;
 	bool dirty_tracking;
+	bool extended_accessed;
 	bool ttbr1;
 	bool lpa2;
 };

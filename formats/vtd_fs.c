@@ -45,12 +45,11 @@ static void describe(const struct pt_geometry *geometry, unsigned int level, uin
 {
 	bool leaf = level == 0 || (entry & X86_PAGE_SIZE);
 
-	(void)geometry;
 	snprintf(text, size, "P=%d R/W=%d U/S=%d A=%d%s%s%s%s%s%s", !!(entry & X86_PRESENT),
 		 !!(entry & X86_WRITE), !!(entry & X86_USER), !!(entry & X86_ACCESSED),
 		 leaf && (entry & X86_DIRTY) ? " D=1" : "",
 		 level && (entry & X86_PAGE_SIZE) ? " PS=1" : "",
-		 entry & FS_EXTENDED_ACCESSED ? " EA=1" : "",
+		 geometry->extended_accessed && (entry & FS_EXTENDED_ACCESSED) ? " EA=1" : "",
 		 entry & X86_WRITE_THROUGH ? " PWT=1" : "",
 		 entry & X86_CACHE_DISABLE ? " PCD=1" : "", entry & X86_NO_EXECUTE ? " XD=1" : "");
 }
@@ -61,6 +60,7 @@ static struct error *setup(const struct pt_parameters *parameters, struct pt_geo
 
 	/* Section 3.6: inputs are canonical addresses. */
 	canonical.sign_extend = true;
+	geometry->extended_accessed = parameters->extended_accessed;
 	return x86_setup("vtd_fs", &canonical, geometry);
 }
 

@@ -210,8 +210,8 @@ static struct error *walk(struct checker *checker, const struct space *space,
 	struct progress progress;
 
 	progress_init(&progress, checker->session, space->name);
-	struct error *err = pt_walk(&space->tree, checker->memory, 0, UINT64_MAX, visitor,
-				    &progress.control, &statistics);
+	struct error *err = pt_walk(&space->tree, space_memory(space, checker->memory), 0,
+				    UINT64_MAX, visitor, &progress.control, &statistics);
 	progress_deinit(&progress);
 	return err;
 }

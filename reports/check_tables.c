@@ -213,8 +213,8 @@ static struct error *walk(struct scan *scan, const struct space *space,
 	struct progress progress;
 
 	progress_init(&progress, scan->checker->session, space->name);
-	struct error *err = pt_walk(&space->tree, scan->checker->memory, 0, UINT64_MAX, visitor,
-				    &progress.control, &statistics);
+	struct error *err = pt_walk(&space->tree, space_memory(space, scan->checker->memory), 0,
+				    UINT64_MAX, visitor, &progress.control, &statistics);
 	progress_deinit(&progress);
 	return err;
 }

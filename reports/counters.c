@@ -39,8 +39,9 @@ static struct error *count_tree(struct session *session, const struct space *spa
 	struct progress progress;
 
 	progress_init(&progress, session, space->name);
-	struct error *err = pt_walk(&space->tree, kernel_memory(session->kernel), 0, UINT64_MAX,
-				    &nothing, &progress.control, &statistics);
+	struct error *err = pt_walk(&space->tree,
+				    space_memory(space, kernel_memory(session->kernel)), 0,
+				    UINT64_MAX, &nothing, &progress.control, &statistics);
 	progress_deinit(&progress);
 	if (strcmp(space->kind, "vm") == 0)
 		found->vm += statistics.table_bytes / KERNEL_PAGE;

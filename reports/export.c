@@ -162,8 +162,9 @@ static struct error *fill_tables(const struct export *export, struct emitter *em
 		struct progress progress;
 
 		progress_init(&progress, export->session, space->name);
-		err = pt_walk(&space->tree, kernel_memory(export->session->kernel), 0, UINT64_MAX,
-			      &visitor, &progress.control, &statistics);
+		err = pt_walk(&space->tree,
+			      space_memory(space, kernel_memory(export->session->kernel)), 0,
+			      UINT64_MAX, &visitor, &progress.control, &statistics);
 		progress_deinit(&progress);
 	}
 	trees_deinit(&trees);

@@ -113,8 +113,8 @@ static struct error *touch_space(struct extract *extract, const struct space *sp
 	if (space->mode != SPACE_TABLE)
 		return NULL;
 	progress_init(&progress, extract->session, space->name);
-	struct error *err = pt_walk(&space->tree, extract->memory, 0, UINT64_MAX, &visitor,
-				    &progress.control, &statistics);
+	struct error *err = pt_walk(&space->tree, space_memory(space, extract->memory), 0,
+				    UINT64_MAX, &visitor, &progress.control, &statistics);
 	progress_deinit(&progress);
 	return err;
 }

@@ -225,8 +225,9 @@ static struct error *print_space(struct session *session, struct emitter *emitte
 		histogram.stretches[i].size_lg2 =
 			(uint8_t)pt_entry_lg2(&space->tree.geometry, i + 1);
 	progress_init(&progress, session, space->name);
-	struct error *err = pt_walk(&space->tree, kernel_memory(session->kernel), 0, UINT64_MAX,
-				    &visitor, &progress.control, &statistics);
+	struct error *err = pt_walk(&space->tree,
+				    space_memory(space, kernel_memory(session->kernel)), 0,
+				    UINT64_MAX, &visitor, &progress.control, &statistics);
 	progress_deinit(&progress);
 	close_run(&histogram);
 	for (size_t i = 0; i < STRETCHES; i++)

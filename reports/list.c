@@ -27,8 +27,10 @@ static const struct column columns[] = {
 	{ "stage", COLUMN_TEXT, 6, "first or second (VT-d), 1 or 2 (Arm)" },
 	{ "owner", COLUMN_TEXT, 30,
 	  "key=value words: group, driver, type (of the domain), did (domain id in hardware), "
-	  "dma-owner (vfio, or user: iommufd or another), container, user-pid and user-comm (whose memory VFIO maps), alias-of, ats, pri, pasid (on, off; absent: the device "
-	  "cannot), why (of blocked and unknown)" },
+	  "nested (1: maps to addresses of a guest, 2: maps these to physical ones), "
+	  "alias (a requester ID that its DMA may carry, too), alias-of, dma-owner (vfio, with its "
+	  "container and the process whose memory is mapped; user: VFIO or iommufd, not known which), ats, "
+	  "pri, pasid (on, off; absent: the device cannot), why (of blocked and unknown)" },
 	{ "devices", COLUMN_TEXT, 12, "devices that translate by it, joined by |" },
 	{ "table_pages", COLUMN_NUMBER, 11, "with --sizes: table pages" },
 	{ "table_bytes", COLUMN_NUMBER, 11, "with --sizes: bytes in them" },
@@ -113,13 +115,18 @@ static void add_device_words(struct words *words, const struct device *device)
 		add_word(words, "driver=%s", device->driver);
 	if (device->alias_of[0])
 		add_word(words, "alias-of=%s", device->alias_of);
+	for (size_t i = 0; i < device->alias_count; i++) {
+		char name[NAME_BYTES];
+
+		device_pci_name(device->segment, device->alias_rids[i], name, sizeof(name));
+		add_word(words, "alias=%s", name);
+	}
 	if (device->owned_by_user)
-		add_word(words, "dma-owner=%s", device->user.vfio_group ? "vfio" : "user");
+		add_word(words, "dma-owner=%s", device->user.container ? "vfio" : "user");
 	if (device->user.container)
 		add_word(words, "container=0x%" PRIx64, device->user.container);
 	if (device->user.pid >= 0)
-		add_word(words, "user-pid=%" PRId64 " user-comm=%s", device->user.pid,
-			 device->user.comm);
+		add_word(words, "pid=%" PRId64 " comm=%s", device->user.pid, device->user.comm);
 	add_state(words, "ats", device->ats_capable, device->ats_enabled);
 	add_state(words, "pri", device->pri_capable, device->pri_enabled);
 	add_state(words, "pasid", device->pasid_capable, device->pasid_enabled);
@@ -230,8 +237,9 @@ static struct error *measure(struct session *session, struct sizes_memo *memo,
 	struct progress progress;
 
 	progress_init(&progress, session, space->name);
-	struct error *err = pt_walk(&space->tree, kernel_memory(session->kernel), 0, UINT64_MAX,
-				    &visitor, &progress.control, ret);
+	struct error *err = pt_walk(&space->tree,
+				    space_memory(space, kernel_memory(session->kernel)), 0,
+				    UINT64_MAX, &visitor, &progress.control, ret);
 	progress_deinit(&progress);
 	if (!err)
 		memo->known[memo->count++] = (struct sizes){ space, *ret };
@@ -258,6 +266,8 @@ static void add_owner(struct words *owner, const struct space *space)
 	} else {
 		for (size_t i = 0; i < space->device_count; i++)
 			add_device_words(owner, space->devices[i]);
+		if (space->stage)
+			add_word(owner, "nested=%u", space->stage);
 		if (space->domain_id >= 0)
 			add_word(owner, "did=%" PRId64, space->domain_id);
 	}

@@ -319,8 +319,9 @@ static struct error *print_space(struct session *session, struct emitter *emitte
 		pagemap.last |= mask;
 	}
 	progress_init(&progress, session, space->name);
-	struct error *err = pt_walk(&space->tree, selection->memory, pagemap.start, pagemap.last,
-				    &visitor, &progress.control, &statistics);
+	struct error *err = pt_walk(&space->tree, space_memory(space, selection->memory),
+				    pagemap.start, pagemap.last, &visitor, &progress.control,
+				    &statistics);
 	progress_deinit(&progress);
 	if (!err)
 		err = flush_row(&pagemap);

@@ -196,7 +196,8 @@ static struct error *walk_table(struct build *build, const struct space *space)
 
 	build->faults = (struct table_faults){ 0 };
 	progress_init(&progress, build->session, space->name);
-	struct error *err = pt_walk(&space->tree, kernel_memory(build->session->kernel), 0,
+	struct error *err = pt_walk(&space->tree,
+				    space_memory(space, kernel_memory(build->session->kernel)), 0,
 				    UINT64_MAX, &visitor, &progress.control, &statistics);
 	progress_deinit(&progress);
 	table_faults_report(&build->faults, build->session, space->name);
@@ -384,7 +385,9 @@ struct error *reverse_map_init(struct reverse_map *map, struct session *session,
 	for (size_t i = 0; !err && i < inventory->space_count; i++) {
 		const struct space *space = inventory->spaces[i];
 
-		if (is_superseded(inventory, space) || space->mode == SPACE_BLOCKED)
+		/* Stage 1 of a nested translation maps to a guest's addresses. */
+		if (is_superseded(inventory, space) || space->mode == SPACE_BLOCKED ||
+		    space->stage == 1)
 			continue;
 		if (space->mode == SPACE_UNKNOWN) {
 			session_message(session, "warning: %s: unknown: %s", space->name,

@@ -410,7 +410,7 @@ struct error *selection_init(struct selection *selection, struct session *sessio
 	char *target = strdup(words[0]);
 	if (!target)
 		return error_no_memory();
-	char *pasid = strstr(target, "pasid=");
+	char *pasid = strstr(target, " stage=") ? NULL : strstr(target, "pasid=");
 	if (pasid && pasid > target && strchr(" ,/", pasid[-1])) {
 		pasid[-1] = '\0';
 		pasid += 6;

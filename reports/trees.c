@@ -51,7 +51,8 @@ static struct error *add_view(struct trees *trees, const struct inventory *inven
 	for (size_t i = 0; i < inventory->space_count && !err; i++) {
 		const struct space *space = inventory->spaces[i];
 
-		if (space->mode == SPACE_TABLE && space->view == view)
+		/* A guest's own tables are the guest's memory, at the guest's addresses. */
+		if (space->mode == SPACE_TABLE && space->view == view && space->stage != 1)
 			err = add_space(trees, space);
 	}
 	return err;

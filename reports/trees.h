@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The distinct page tables of a host: each once, with all the spaces that use it. A table that
- * hardware and software view share, or several devices, is walked and counted once.
+ * hardware and software view share, or several devices, is walked and counted once. First stages
+ * of nested translation are left out: they lie in a guest's memory.
  */
 #ifndef IOMMUPT_TREES_H
 #define IOMMUPT_TREES_H

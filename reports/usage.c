@@ -362,7 +362,8 @@ static struct error *measure(struct usage *usage, const struct space *space)
 
 	usage->top_level = space->tree.geometry.levels - 1U;
 	progress_init(&progress, usage->session, space->name);
-	struct error *err = pt_walk(&space->tree, kernel_memory(usage->session->kernel), 0,
+	struct error *err = pt_walk(&space->tree,
+				    space_memory(space, kernel_memory(usage->session->kernel)), 0,
 				    UINT64_MAX, &visitor, &progress.control, &statistics);
 	progress_deinit(&progress);
 	settle_before(usage, 0, true);

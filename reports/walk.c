@@ -227,10 +227,22 @@ static struct error *walk_space(struct emitter *emitter, const struct selection 
 	case SPACE_TABLE:
 		break;
 	}
-	size_t count = pt_translate(&space->tree, selection->memory, iova, steps);
+	size_t count =
+		pt_translate(&space->tree, space_memory(space, selection->memory), iova, steps);
 	for (size_t i = 0; i < count && !err; i++)
 		err = emit_table_step(emitter, &space->tree.geometry, steps, i, iova);
 	return err;
+}
+
+/* Of a nested translation the second stage goes on where the first has arrived. */
+static bool first_stage_output(const struct selection *selection, size_t i, uint64_t *address)
+{
+	const struct space *space = selection->spaces[i];
+	const struct space *before = i ? selection->spaces[i - 1] : NULL;
+
+	if (space->stage != 2 || !before || before->stage != 1)
+		return true;
+	return pt_lookup(&before->tree, space_memory(before, selection->memory), *address, address);
 }
 
 static struct error *run(struct session *session, struct emitter *emitter, int count, char **words,
@@ -249,9 +261,14 @@ static struct error *run(struct session *session, struct emitter *emitter, int c
 	range.last = range.start;
 	err = selection_init(&selection, session, words, target_words);
 	for (size_t i = 0; i < selection.count && !err; i++) {
-		err = range_check(selection.spaces[i], &range);
+		uint64_t address = range.start;
+
+		if (!first_stage_output(&selection, i, &address))
+			continue;
+		err = selection.spaces[i]->stage == 2 ? NULL
+						      : range_check(selection.spaces[i], &range);
 		if (!err)
-			err = walk_space(emitter, &selection, selection.spaces[i], range.start);
+			err = walk_space(emitter, &selection, selection.spaces[i], address);
 	}
 	selection_deinit(&selection);
 	return err;
@@ -266,7 +283,8 @@ const struct command command_walk = {
 		"entries (AMD: device table and GCR3 entries), then the page tables from the top. Each row has the entry's physical "
 		"address, its raw value and its bits in words; the last one says what ADDR becomes, or "
 		"where and why the translation stops. In a domain's view (--view sw) the way begins "
-		"at the domain's table.",
+		"at the domain's table. Of a nested translation the first stage comes first, then the second "
+		"stage of the guest address that it ends at.",
 	.options = OPTION_VIEW | OPTION_FORMAT | OPTION_OUTPUT,
 	.arguments_min = 2,
 	.arguments_max = 3,

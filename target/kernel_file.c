@@ -199,34 +199,47 @@ static struct error *add_from_dump(struct kernel *kernel, enum types_from types_
 	kernel->types[kernel->types_count++] = types;
 	/* Nor is a module that cannot be read: what is missed in it will be said then. */
 	error_free(btf_add_modules(kernel, types, &skipped));
-	if (symbols)
-		error_free(kallsyms_add_modules(kernel, symbols, &skipped));
 	return NULL;
 }
 
-static struct error *need_symbols(const struct kernel *kernel)
+/* Behind all others: what those have is never looked for in modules. */
+static struct error *add_module_symbols(struct kernel *kernel)
+{
+	struct symbols *symbols = NULL;
+
+	if (kernel->symbols_count == 0)
+		return NULL;
+	struct error *err = kallsyms_open_modules(kernel, &symbols);
+
+	return err ? err : kernel_add_symbols(kernel, symbols);
+}
+
+static struct error *need_symbols(struct kernel *kernel)
 {
 	const char *info = kernel->memory->vmcoreinfo;
 	const char *release = kernel->release[0] ? kernel->release : "*";
+	const char *why = info ? "its VMCOREINFO does not say where they are (Linux does since 6.0)"
+			       : "the dump has no VMCOREINFO that says where they are";
 	char build_id[80] = "";
+	uint64_t address = 0;
+	const bool has_data = kernel_symbol(kernel, "init_task", &address);
 
 	if (info)
 		vmcoreinfo_get(info, "BUILD-ID", build_id, sizeof(build_id));
+	if (has_data)
+		return error_new("%s: its kernel's types are needed, it has no BTF; give the debug "
+				 "vmlinux of kernel %s%s%s with -s (Debian: package "
+				 "linux-image-%s-dbg, /usr/lib/debug/boot/vmlinux-%s)",
+				 kernel->memory->path, release, build_id[0] ? ", build ID " : "",
+				 build_id, release, release);
 	if (kernel->symbols_count)
-		return error_new(
-			"%s: its kernel's types are needed, it has no BTF; give the debug "
-			"vmlinux of kernel %s%s%s with -s (Debian: package linux-image-%s-dbg, "
-			"/usr/lib/debug/boot/vmlinux-%s)",
-			kernel->memory->path, release, build_id[0] ? ", build ID " : "", build_id,
-			release, release);
+		why = "its kallsyms have only functions (arm64 before 6.12)";
 	return error_new(
 		"%s: its kernel's symbols are needed, %s; give the System.map or the debug "
 		"vmlinux of kernel %s%s%s with -s (Debian: package linux-image-%s-dbg, "
 		"/usr/lib/debug/boot/System.map-%s or vmlinux-%s)",
-		kernel->memory->path,
-		info ? "its VMCOREINFO does not say where they are (Linux does since 6.0)"
-		     : "the dump has no VMCOREINFO that says where they are",
-		release, build_id[0] ? ", build ID " : "", build_id, release, release, release);
+		kernel->memory->path, why, release, build_id[0] ? ", build ID " : "", build_id,
+		release, release, release);
 }
 
 static struct error *not_found(const struct kernel *kernel, const struct banner *banner)
@@ -343,18 +356,17 @@ static struct error *add_sources(struct kernel *kernel, const struct kernel_sour
 {
 	struct error *err = NULL;
 
-	if (source->reading_symbols)
-		source->reading_symbols(kernel->memory, true);
+	kernel->reading_symbols = source->reading_symbols;
+	kernel_reading_symbols(kernel, true);
 	if (noted_is_there(kernel->memory->vmcoreinfo))
 		err = add_noted(kernel);
 	else
 		err = add_from_dump(kernel, source->types_from);
 	if (!err && source->types_from != TYPES_BTF)
 		err = add_dwarf(kernel);
-	if (source->reading_symbols) {
-		source->reading_symbols(kernel->memory, false);
-		kernel_forget_pages(kernel);
-	}
+	if (!err && !noted_is_there(kernel->memory->vmcoreinfo))
+		err = add_module_symbols(kernel);
+	kernel_reading_symbols(kernel, false);
 	return err;
 }
 

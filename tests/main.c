@@ -24,7 +24,9 @@ static const struct {
 	{ "btf", suite_btf },
 	{ "kallsyms", suite_kallsyms },
 	{ "amd", suite_amd },
+	{ "intel", suite_intel },
 	{ "pages", suite_pages },
+	{ "system_map", suite_system_map },
 };
 
 enum { SUITES = sizeof(suites) / sizeof(suites[0]) };

@@ -23,10 +23,12 @@ void suite_emitter(void);
 void suite_engine(void);
 void suite_files(void);
 void suite_formats(void);
+void suite_intel(void);
 void suite_kallsyms(void);
 void suite_lpae(void);
 void suite_pages(void);
 void suite_selection(void);
+void suite_system_map(void);
 void suite_trees(void);
 void suite_vmlinux(void);
 

@@ -4,8 +4,8 @@
  *
  * Hardware view: VT-d specification, revision 4.1: 9.1 "Root Entry", 9.2 "Scalable-Mode Root
  * Entry", 9.3 "Context Entry", 9.4 "Scalable-Mode Context-Entry", 9.5 "Scalable-Mode PASID
- * Directory Entry", 9.6 "Scalable-Mode PASID Table Entry"; 10.4.2/10.4.3 capabilities.
- * Software view, Linux: drivers/iommu/intel/iommu.h (struct intel_iommu, dmar_domain,
+ * Directory Entry", 9.6 "Scalable-Mode PASID Table Entry"; 3.8 "Nested Translation"; 10.4.2/10.4.3
+ * capabilities. Software view, Linux: drivers/iommu/intel/iommu.h (struct intel_iommu, dmar_domain,
  * device_domain_info), include/linux/dmar.h (dmar_drhd_units), include/linux/generic_pt/.
  */
 #include <inttypes.h>
@@ -18,6 +18,7 @@
 #include "target/kernel.h"
 #include "walkers/domains.h"
 #include "walkers/inventory.h"
+#include "walkers/nested.h"
 
 enum field {
 	DRHD_LIST,
@@ -120,9 +121,13 @@ static unsigned int context_number(const struct scan *scan, uint16_t rid)
 }
 
 /* First stage: FSPM 0 is 4 levels, 1 is 5 (9.6). A and D are always kept (3.6.2). */
-static bool set_first_stage(struct space *space, unsigned int levels, uint64_t root)
+static bool set_first_stage(struct space *space, unsigned int levels, bool extended_accessed,
+			    uint64_t root)
 {
-	const struct pt_parameters parameters = { .levels = (uint8_t)levels };
+	const struct pt_parameters parameters = {
+		.levels = (uint8_t)levels,
+		.extended_accessed = extended_accessed,
+	};
 	struct error *err = pt_geometry_init(&pt_format_vtd_fs, &parameters, &space->tree.geometry);
 
 	if (err) {
@@ -181,6 +186,63 @@ static void read_legacy_context(struct space *space, struct space_step *step)
 		space->mode = SPACE_TABLE;
 }
 
+static void describe_pasid_entry(struct space_step *step, const char *type)
+{
+	const uint64_t *word = step->words;
+
+	snprintf(step->meaning, sizeof(step->meaning),
+		 "P=1 FPD=%d PGTT=%u (%s) AW=%u SSADE=%d DID=%u SSPTPTR=0x%" PRIx64
+		 " PWSNP=%d PGSNP=%d SRE=%d FSPM=%u WPE=%d EAFE=%d FSPTPTR=0x%" PRIx64,
+		 !!(word[0] & 2), (unsigned int)pt_field(word[0], 8, 6), type,
+		 (unsigned int)pt_field(word[0], 4, 2), (int)(word[0] >> 9 & 1),
+		 (unsigned int)pt_field(word[1], 15, 0), word[0] & pt_bits(51, 12),
+		 (int)(word[1] >> 23 & 1), (int)(word[1] >> 24 & 1), (int)(word[2] & 1),
+		 (unsigned int)pt_field(word[2], 3, 2), (int)(word[2] >> 4 & 1),
+		 (int)(word[2] >> 7 & 1), word[2] & pt_bits(51, 12));
+}
+
+/* First stage, alone or nested: FSPM 0 is 4 levels, 1 is 5, others are reserved. */
+static void set_by_pasid_entry(struct space *space, const uint64_t *word)
+{
+	const unsigned int mode = (unsigned int)pt_field(word[2], 3, 2);
+
+	if (mode > 1)
+		space_set_mode(space, SPACE_UNKNOWN, "first-stage paging mode %u is reserved",
+			       mode);
+	else if (set_first_stage(space, mode + 4, word[2] >> 7 & 1, word[2] & pt_bits(51, 12)))
+		space->mode = SPACE_TABLE;
+}
+
+/*
+ * Nested translation (3.8): the first stage maps to guest addresses and its tables lie at such;
+ * a space of its own shows the second stage.
+ */
+static struct error *add_second_stage(const struct scan *scan, const struct device *device,
+				      struct space *first)
+{
+	const uint64_t *word = first->steps[first->step_count - 1].words;
+	struct space *second = NULL;
+	struct error *err =
+		inventory_add_hw_space(scan->inventory, scan->unit, device, first->kind, &second);
+
+	if (err)
+		return err;
+	snprintf(second->name, sizeof(second->name), "%.50s stage=2", first->name);
+	second->stage = 2;
+	second->has_pasid = first->has_pasid;
+	second->pasid = first->pasid;
+	second->domain_id = first->domain_id;
+	memcpy(second->steps, first->steps, sizeof(second->steps));
+	second->step_count = first->step_count;
+	if (!set_tree(second, (unsigned int)pt_field(word[0], 4, 2), word[0] & pt_bits(51, 12),
+		      word[0] >> 9 & 1)) {
+		space_set_mode(first, SPACE_UNKNOWN, "its second stage: %.100s", second->reason);
+		return NULL;
+	}
+	second->mode = SPACE_TABLE;
+	return nested_memory_create(scan->memory, &second->tree, &first->memory);
+}
+
 /* Scalable mode: a PASID table entry says all (9.6). */
 static void read_pasid_entry(struct space *space, struct space_step *step)
 {
@@ -198,12 +260,7 @@ static void read_pasid_entry(struct space *space, struct space_step *step)
 		return;
 	}
 	space->domain_id = (int64_t)pt_field(word[1], 15, 0);
-	snprintf(step->meaning, sizeof(step->meaning),
-		 "P=1 FPD=%d PGTT=%u (%s) AW=%u SSADE=%d DID=%" PRId64 " SSPTPTR=0x%" PRIx64
-		 " FSPM=%u FSPTPTR=0x%" PRIx64,
-		 !!(word[0] & 2), type, types[type], aw, dirty, space->domain_id,
-		 word[0] & pt_bits(51, 12), (unsigned int)pt_field(word[2], 3, 2),
-		 word[2] & pt_bits(51, 12));
+	describe_pasid_entry(step, types[type]);
 	switch (type) {
 	case 2:
 		if (set_tree(space, aw, word[0] & pt_bits(51, 12), dirty))
@@ -214,12 +271,10 @@ static void read_pasid_entry(struct space *space, struct space_step *step)
 			space_set_mode(space, SPACE_PASSTHROUGH, "PASID entry says pass-through");
 		break;
 	case 1:
-		if (set_first_stage(space, pt_field(word[2], 3, 2) == 1 ? 5 : 4,
-				    word[2] & pt_bits(51, 12)))
-			space->mode = SPACE_TABLE;
-		break;
 	case 3:
-		space_set_mode(space, SPACE_UNKNOWN, "nested tables are not decoded yet");
+		set_by_pasid_entry(space, word);
+		if (type == 3)
+			space->stage = 1;
 		break;
 	default:
 		space_set_mode(space, SPACE_UNKNOWN,
@@ -264,6 +319,10 @@ static struct error *read_pasid_table(const struct scan *scan, const struct devi
 		}
 		step = space_add_step(space, "pasid", table, i, entries[i], 8);
 		read_pasid_entry(space, step);
+		if (space->stage == 1)
+			err = add_second_stage(scan, device, space);
+		if (err)
+			return err;
 	}
 	return NULL;
 }
@@ -751,7 +810,7 @@ static struct error *read_domain(const struct scan *scan, struct space *space)
 		return err;
 	if (root == 0) {
 		space_set_mode(space, SPACE_BLOCKED, "domain has no table");
-	} else if (first_stage ? set_first_stage(space, levels, 0)
+	} else if (first_stage ? set_first_stage(space, levels, false, 0)
 			       : set_tree(space, levels - 2, 0, dirty)) {
 		space->mode = SPACE_TABLE;
 		if (!kernel_to_phys(scan->kernel, root, &space->tree.root))

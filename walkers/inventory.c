@@ -12,12 +12,7 @@
 
 /* A new family is one new file and one row here. */
 const struct walker *const walkers[] = {
-	&walker_amd,
-	&walker_intel,
-	&walker_smmu_v3,
-	&walker_kvm_arm64,
-	&walker_smmu_v2,
-	NULL,
+	&walker_amd, &walker_intel, &walker_smmu_v3, &walker_kvm_arm64, &walker_smmu_v2, NULL,
 };
 
 /* Append @object to a growing array of pointers; on failure the caller keeps @object. */
@@ -62,10 +57,10 @@ struct error *inventory_add_device(struct inventory *inventory, struct device **
 	struct error *err = add_object((void ***)&inventory->devices, &inventory->device_count,
 				       sizeof(**ret), (void **)ret);
 
-	if (!err)
+	if (!err) {
 		(*ret)->group = -1;
-	if (!err)
 		(*ret)->user.pid = -1;
+	}
 	return err;
 }
 
@@ -256,6 +251,7 @@ void inventory_destroy(struct inventory *inventory)
 	for (size_t i = 0; i < inventory->space_count; i++) {
 		free(inventory->spaces[i]->devices);
 		free(inventory->spaces[i]->ids);
+		memory_close(inventory->spaces[i]->memory);
 		free(inventory->spaces[i]);
 	}
 	for (size_t i = 0; i < inventory->warning_count; i++)

@@ -117,7 +117,14 @@ struct space {
 	struct pt_tree tree; /* of SPACE_TABLE; geometry also of SPACE_PASSTHROUGH's width */
 	uint64_t domain;     /* struct iommu_domain, when known; 0 */
 	uint64_t object;     /* the driver's structure around it, when known; 0 */
-	uint32_t pasid;	     /* of kind "pasid" */
+	/*
+	 * Nested translation is two spaces, one after the other: stage 1 maps to addresses of a
+	 * guest, where its own tables lie too; stage 2 maps these to physical ones. 0: not nested.
+	 */
+	uint8_t stage;
+	/* Of stage 1: the guest's memory, owned; else NULL. See space_memory(). */
+	struct memory *memory;
+	uint32_t pasid; /* of kind "pasid" */
 	bool has_pasid;
 	int64_t domain_id;	/* DID in hardware; -1 */
 	uint64_t mm;		/* struct mm_struct whose memory it maps, of VMs and processes; 0 */
@@ -172,6 +179,12 @@ void inventory_destroy(struct inventory *inventory);
 struct error *inventory_add_unit(struct inventory *inventory, struct unit **ret);
 struct error *inventory_add_device(struct inventory *inventory, struct device **ret);
 struct error *inventory_add_space(struct inventory *inventory, struct space **ret);
+/* space_memory() - in which the tables of @space lie: usually @physical. */
+static inline struct memory *space_memory(const struct space *space, struct memory *physical)
+{
+	return space->memory ? space->memory : physical;
+}
+
 struct error *space_add_device(struct space *space, const struct device *device);
 /* space_add_id() - the kernel's domain has @id in @unit. */
 struct error *space_add_id(struct space *space, const struct unit *unit, int64_t id);

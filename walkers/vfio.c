@@ -16,7 +16,7 @@ enum field {
 	IOMMU_DMA_LIST,
 	DMA_NODE,
 	DMA_MM,
-	MM_OWNER,
+	DMA_TASK,
 	TASK_TGID,
 	TASK_COMM,
 	FIELDS,
@@ -29,7 +29,7 @@ static const struct type_query fields[FIELDS] = {
 	[IOMMU_DMA_LIST] = { "vfio_iommu", "dma_list", NULL },
 	[DMA_NODE] = { "vfio_dma", "node", NULL },
 	[DMA_MM] = { "vfio_dma", "mm", NULL },
-	[MM_OWNER] = { "mm_struct", "owner", NULL },
+	[DMA_TASK] = { "vfio_dma", "task", NULL },
 	[TASK_TGID] = { "task_struct", "tgid", NULL },
 	[TASK_COMM] = { "task_struct", "comm", NULL },
 };
@@ -37,7 +37,9 @@ static const struct type_query fields[FIELDS] = {
 struct scan {
 	struct kernel *kernel;
 	struct member members[FIELDS];
-	uint64_t mm; /* of the container at hand: of its first mapping that has one */
+	/* Of the container at hand: of its first mapping that has one. */
+	uint64_t mm;
+	uint64_t task;
 };
 
 static struct error *get(const struct scan *scan, uint64_t base, enum field field, uint64_t *ret)
@@ -48,27 +50,25 @@ static struct error *get(const struct scan *scan, uint64_t base, enum field fiel
 static struct error *on_dma(void *arg, uint64_t node)
 {
 	struct scan *scan = arg;
+	const uint64_t dma = node - scan->members[DMA_NODE].offset;
+	struct error *err = NULL;
 
-	return scan->mm ? NULL
-			: get(scan, node - scan->members[DMA_NODE].offset, DMA_MM, &scan->mm);
+	/* 5.10's has no mm in some configurations. */
+	if (scan->mm == 0 && scan->members[DMA_MM].present)
+		err = get(scan, dma, DMA_MM, &scan->mm);
+	return err || scan->task ? err : get(scan, dma, DMA_TASK, &scan->task);
 }
 
-/* mm_struct.owner is a task of it (CONFIG_MEMCG); without it the process stays without a name. */
+/* The task that asked for the mapping: a thread of the process. */
 static struct error *read_process(const struct scan *scan, struct dma_user *user)
 {
-	uint64_t task = 0;
 	uint64_t tgid = 0;
+	struct error *err = get(scan, scan->task, TASK_TGID, &tgid);
 
-	if (!scan->members[MM_OWNER].present)
-		return NULL;
-	struct error *err = get(scan, user->mm, MM_OWNER, &task);
-	if (err || task == 0)
-		return err;
-	err = get(scan, task, TASK_TGID, &tgid);
 	if (err)
 		return err;
 	user->pid = (int64_t)tgid;
-	return kernel_string(scan->kernel, task + scan->members[TASK_COMM].offset, user->comm,
+	return kernel_string(scan->kernel, scan->task + scan->members[TASK_COMM].offset, user->comm,
 			     sizeof(user->comm));
 }
 
@@ -90,9 +90,10 @@ static struct error *read_user(struct scan *scan, struct device *device)
 	if (err || data == 0 || !scan->members[IOMMU_DMA_LIST].present)
 		return err;
 	scan->mm = 0;
+	scan->task = 0;
 	err = rb_for_each(scan->kernel, data + scan->members[IOMMU_DMA_LIST].offset, on_dma, scan);
 	device->user.mm = scan->mm;
-	return err || scan->mm == 0 ? err : read_process(scan, &device->user);
+	return err || scan->task == 0 ? err : read_process(scan, &device->user);
 }
 
 struct error *vfio_discover(struct kernel *kernel, struct inventory *inventory)
