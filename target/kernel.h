@@ -60,6 +60,16 @@ struct error *kernel_create(struct memory *memory, struct virtual_memory *virtua
 
 void kernel_close(struct kernel *kernel);
 
+/* One more source, asked behind those that there are; @kernel takes it over, also on error. */
+struct error *kernel_add_symbols(struct kernel *kernel, struct symbols *symbols);
+struct error *kernel_add_types(struct kernel *kernel, struct types *types);
+
+/*
+ * kernel_reading_symbols() - between a call with true and one with false, which may be nested,
+ * symbols or types are read: what a look-up needs, but not what an extract holds.
+ */
+void kernel_reading_symbols(struct kernel *kernel, bool begin);
+
 struct memory *kernel_memory(struct kernel *kernel);
 
 /*

@@ -199,9 +199,16 @@ static struct error *add_from_dump(struct kernel *kernel, enum types_from types_
 	kernel->types[kernel->types_count++] = types;
 	/* Nor is a module that cannot be read: what is missed in it will be said then. */
 	error_free(btf_add_modules(kernel, types, &skipped));
-	if (symbols)
-		error_free(kallsyms_add_modules(kernel, symbols, &skipped));
 	return NULL;
+}
+
+/* Behind all others: what those have is never looked for in modules. */
+static struct error *add_module_symbols(struct kernel *kernel)
+{
+	struct symbols *symbols = NULL;
+	struct error *err = kallsyms_open_modules(kernel, &symbols);
+
+	return err ? err : kernel_add_symbols(kernel, symbols);
 }
 
 static struct error *need_symbols(const struct kernel *kernel)
@@ -343,18 +350,17 @@ static struct error *add_sources(struct kernel *kernel, const struct kernel_sour
 {
 	struct error *err = NULL;
 
-	if (source->reading_symbols)
-		source->reading_symbols(kernel->memory, true);
+	kernel->reading_symbols = source->reading_symbols;
+	kernel_reading_symbols(kernel, true);
 	if (noted_is_there(kernel->memory->vmcoreinfo))
 		err = add_noted(kernel);
 	else
 		err = add_from_dump(kernel, source->types_from);
 	if (!err && source->types_from != TYPES_BTF)
 		err = add_dwarf(kernel);
-	if (source->reading_symbols) {
-		source->reading_symbols(kernel->memory, false);
-		kernel_forget_pages(kernel);
-	}
+	if (!err && !noted_is_there(kernel->memory->vmcoreinfo))
+		err = add_module_symbols(kernel);
+	kernel_reading_symbols(kernel, false);
 	return err;
 }
 

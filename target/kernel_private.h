@@ -24,8 +24,10 @@ struct kernel {
 	size_t files_count;
 	const char *
 		symbol_file; /* path of the first file that was given, for messages while opening */
-	uint64_t kaslr_offset;	     /* run-time minus link-time address */
-	struct notebook *notebook;   /* borrowed; NULL: nothing is noted */
+	uint64_t kaslr_offset;	   /* run-time minus link-time address */
+	struct notebook *notebook; /* borrowed; NULL: nothing is noted */
+	void (*reading_symbols)(struct memory *memory, bool begin); /* or NULL */
+	unsigned int reading_depth;
 	const struct arch_ops *arch; /* NULL inside crash */
 	char release[KERNEL_RELEASE_BYTES];
 	char *pages; /* direct-mapped cache of virtual pages */
