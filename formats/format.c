@@ -61,17 +61,6 @@ void pt_inherit(const struct pt_geometry *geometry, const struct pt_run *table, 
 		run->perm = (uint8_t)format->settle(run->attrs, run->perm);
 }
 
-struct pt_run pt_root_run(const struct pt_geometry *geometry, uint64_t root)
-{
-	return (struct pt_run){
-		.address = root,
-		.attrs = geometry->format->attrs_and,
-		.kind = PT_TABLE,
-		.perm = PT_RWX,
-		.next_level = (uint8_t)(geometry->levels - 1),
-	};
-}
-
 uint64_t pt_last_address(const struct pt_geometry *geometry)
 {
 	return geometry->input_bits >= 64 ? ~0ULL : (1ULL << geometry->input_bits) - 1;

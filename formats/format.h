@@ -65,6 +65,13 @@ struct pt_linux_types {
 
 enum { PT_LINUX_SWAP_TYPES = 32 }; /* 1 << MAX_SWAPFILES_SHIFT */
 
+/* What KVM on arm64 keeps in stage-2 entries that are not valid: they map nothing. */
+enum pt_annotations {
+	PT_NO_ANNOTATIONS,
+	PT_KVM_ARM64_OWNERS, /* up to 6.x: an owner's number in bits 9:2, bit 10: being changed */
+	PT_KVM_ARM64_TYPES,  /* 7.x: enum kvm_invalid_pte_type in bits 63:60 */
+};
+
 /*
  * One table tree: a format with everything that its registers or descriptors
  * say about it. Set up by pt_geometry_init(); the format may then be asked.
@@ -79,6 +86,10 @@ struct pt_geometry {
 	uint8_t output_bits; /* width of an output address that the tables can hold */
 	bool sign_extend;    /* input addresses are canonical: the top bit is repeated upwards */
 	bool dirty_tracking; /* hardware keeps accessed and dirty state here */
+	struct pt_linux_types linux_types; /* set by who knows: walkers/process.c */
+	bool lpa2;			   /* Arm: 52-bit output addresses in 4K and 16K tables */
+	uint32_t root_alignment;	   /* bytes; 0: that of an entry will do */
+	uint8_t annotations;		   /* enum pt_annotations: for describe() only */
 	/*
 	 * What the owner of the tables means by bits that hardware ignores or faults on (KVM
 	 * does): entries that are no mapping, whatever the format makes of them, and entries that
@@ -86,9 +97,6 @@ struct pt_geometry {
 	 */
 	struct pt_mark empty;
 	struct pt_mark tracked;
-	struct pt_linux_types linux_types; /* set by who knows: walkers/process.c */
-	bool lpa2;			   /* Arm: 52-bit output addresses in 4K and 16K tables */
-	uint32_t root_alignment;	   /* bytes; 0: that of an entry will do */
 };
 
 /* What a caller says about a bare table; 0 means the format's usual value. */
@@ -165,8 +173,8 @@ struct pt_format {
 
 /* All formats, one row each. NULL-terminated. */
 extern const struct pt_format *const pt_formats[];
-extern const struct pt_format pt_format_ept;
 extern const struct pt_format pt_format_amdv1;
+extern const struct pt_format pt_format_ept;
 extern const struct pt_format pt_format_lpae_s1;
 extern const struct pt_format pt_format_lpae_s2;
 extern const struct pt_format pt_format_vtd_fs;
@@ -189,8 +197,6 @@ uint64_t pt_last_address(const struct pt_geometry *geometry);
 
 /* pt_inherit() - give @run, found in the table that @table leads to, what that level adds. */
 void pt_inherit(const struct pt_geometry *geometry, const struct pt_run *table, struct pt_run *run);
-/* pt_root_run() - what leads to the top table at @root: it restricts nothing. */
-struct pt_run pt_root_run(const struct pt_geometry *geometry, uint64_t root);
 
 /*
  * Input addresses as the tables count them (from 0) and as people see them

@@ -36,7 +36,8 @@ enum {
 	S2_WRITE = 1 << 7,	     /* S2AP[1] */
 	ACCESS_FLAG = 1 << 10,
 	S1_NOT_GLOBAL = 1 << 11,
-	BLOCK_NT = 1 << 16, /* FEAT_BBM: not to be cached by TLBs while it is changed */
+	KVM_LOCKED = 1 << 10, /* in an entry that is not valid */
+	BLOCK_NT = 1 << 16,   /* FEAT_BBM: not to be cached by TLBs while it is changed */
 };
 
 #define S1_GUARDED (1ULL << 50)
@@ -319,8 +320,8 @@ static bool is_contiguous(const struct output *output, const struct pt_run *run)
  * D8.7.1: all members of a group must say the same, of addresses that continue each other and are
  * aligned as the group is. They may differ in what hardware updates. True when they do.
  */
-static bool group_agrees(const struct output *output, const struct pt_run *members,
-			 unsigned int count)
+static bool group_agrees(const struct output *output, const uint64_t *entries,
+			 const struct pt_run *members, unsigned int count)
 {
 	const uint32_t updated = output->bits->accessed | output->bits->dirty;
 
@@ -328,6 +329,7 @@ static bool group_agrees(const struct output *output, const struct pt_run *membe
 		if (!is_contiguous(output, &members[i]) ||
 		    (members[i].attrs ^ members[0].attrs) & ~updated ||
 		    members[i].perm != members[0].perm ||
+		    (entries[i] ^ entries[0]) & (S2_XN0 | S2_XN1) ||
 		    members[i].address != members[0].address + ((uint64_t)i << output->entry_lg2))
 			return false;
 	}
@@ -348,7 +350,7 @@ static void append_group(struct output *output, unsigned int level, const uint64
 		members[i] = (struct pt_run){ .index = index + i, .count = 1 };
 		output->decode_entry(output->geometry, level, entries[i], &members[i]);
 	}
-	if (count >> lg2 && group_agrees(output, members, count)) {
+	if (count >> lg2 && group_agrees(output, entries, members, count)) {
 		struct pt_run item = members[0];
 
 		for (unsigned int i = 1; i < count; i++)
@@ -477,22 +479,51 @@ static void describe_common(const struct pt_geometry *geometry, unsigned int lev
 	const uint64_t address = entry_address(
 		geometry, entry, leaf ? pt_entry_lg2(geometry, level) : geometry->granule_lg2);
 	char sh[16] = "";
+	const char *high = "";
 
 	if (leaf && !geometry->lpa2)
 		snprintf(sh, sizeof(sh), " SH=%u", (unsigned int)pt_field(entry, 9, 8));
-	snprintf(text, size, "%s%s%s%s%s%s", sh, leaf && (entry & DIRTY_MODIFIER) ? " DBM=1" : "",
+	if (address >> 50 && geometry->lpa2)
+		high = ", address bits 51:50 in 9:8";
+	else if (address >> 48 && geometry->granule_lg2 == 16)
+		high = ", address bits 51:48 in 15:12";
+	snprintf(text, size, "%s%s%s%s%s%s%s", sh, leaf && (entry & DIRTY_MODIFIER) ? " DBM=1" : "",
 		 leaf && (entry & CONTIGUOUS) ? " Contiguous=1" : "",
 		 leaf && level && (entry & BLOCK_NT) ? " nT=1" : "",
 		 leaf && level > highest_leaf_level(geometry) ? " no blocks at this level" : "",
-		 is_too_large(geometry, address) ? " address size fault" : "");
+		 is_too_large(geometry, address) ? " address size fault" : "", high);
+}
+
+/* What KVM means by an entry that is not valid: arch/arm64/kvm/hyp/pgtable.c. */
+static void describe_annotation(const struct pt_geometry *geometry, uint64_t entry, char *text,
+				size_t size)
+{
+	static const char *const types[16] = { [1] = "being changed, locked",
+					       [2] = "donated to another owner",
+					       [3] = "taken back by force" };
+	const unsigned int type = (unsigned int)pt_field(entry, 63, 60);
+	const unsigned int owner = (unsigned int)pt_field(entry, 9, 2);
+
+	if (geometry->annotations == PT_KVM_ARM64_TYPES)
+		snprintf(text, size, "valid=0; KVM's mark of type %u: %s", type,
+			 types[type] ? types[type] : "not known");
+	else if (entry & KVM_LOCKED)
+		snprintf(text, size, "valid=0; KVM's mark: being changed, locked");
+	else
+		snprintf(text, size, "valid=0; KVM's mark: page of owner %u", owner);
 }
 
 /* An entry without meaning to hardware: not valid, or 0b01 at the last level. False if it has one.
  */
-static bool describe_no_entry(unsigned int level, uint64_t entry, char *text, size_t size)
+static bool describe_no_entry(const struct pt_geometry *geometry, unsigned int level,
+			      uint64_t entry, char *text, size_t size)
 {
 	if ((entry & VALID) && (level || (entry & NOT_BLOCK)))
 		return false;
+	if (!(entry & VALID) && entry && geometry->annotations) {
+		describe_annotation(geometry, entry, text, size);
+		return true;
+	}
 	snprintf(text, size, "%s",
 		 entry & VALID ? "0b01 is reserved at this level"
 		 : entry       ? "valid=0, the rest is software's"
@@ -503,9 +534,9 @@ static bool describe_no_entry(unsigned int level, uint64_t entry, char *text, si
 static void s1_describe(const struct pt_geometry *geometry, unsigned int level, uint64_t entry,
 			char *text, size_t size)
 {
-	char more[96];
+	char more[128];
 
-	if (describe_no_entry(level, entry, text, size))
+	if (describe_no_entry(geometry, level, entry, text, size))
 		return;
 	describe_common(geometry, level, entry, more, sizeof(more));
 	if (!is_leaf(level, entry)) {
@@ -525,9 +556,9 @@ static void s1_describe(const struct pt_geometry *geometry, unsigned int level, 
 static void s2_describe(const struct pt_geometry *geometry, unsigned int level, uint64_t entry,
 			char *text, size_t size)
 {
-	char more[96];
+	char more[128];
 
-	if (describe_no_entry(level, entry, text, size))
+	if (describe_no_entry(geometry, level, entry, text, size))
 		return;
 	describe_common(geometry, level, entry, more, sizeof(more));
 	if (!is_leaf(level, entry)) {
@@ -616,7 +647,7 @@ static struct error *check_root(const struct pt_parameters *parameters,
 	unsigned int concat = root_bits > per_level ? 1U << (root_bits - per_level) : 1;
 	if (parameters->concat && parameters->concat != concat)
 		return error_new("%s: ias=%u from start-level=%d (levels=%u) on is concat=%u, not "
-				 "%u",
+				 "concat=%u",
 				 name, geometry->input_bits, 4 - geometry->levels, geometry->levels,
 				 concat, parameters->concat);
 	return NULL;

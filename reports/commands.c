@@ -18,6 +18,7 @@ const struct command *const commands[] = {
 	&command_list,
 	&command_pagemap,
 	&command_walk,
+	&command_find,
 	&command_usage,
 	&command_check,
 	&command_export,
@@ -40,7 +41,9 @@ static const struct option_row {
 	{ "symbols", "FILE", 's', 0, true,
 	  "the kernel's debug vmlinux, or a module's debug file, where the dump itself does not say enough; "
 	  "may be repeated" },
-	{ "format", "FORMAT", 256, OPTION_FORMAT, false, "text (the default), csv, json or jsonl" },
+	{ "format", "FORMAT", 256, OPTION_FORMAT, false,
+	  "text (the default), csv, json or jsonl; of pagemap also pagemap, the binary layout of "
+	  "/proc/PID/pagemap" },
 	{ "output", "FILE", 'o', OPTION_OUTPUT, false,
 	  "write to FILE, which appears only when it is complete" },
 	{ "view", "VIEW", 257, OPTION_VIEW, false,
@@ -59,6 +62,13 @@ static const struct option_row {
 	  "page sizes and contiguous runs of each space instead" },
 	{ "counters", NULL, 302, OPTION_USAGE, false,
 	  "the kernel's own counters beside what was found instead" },
+	{ "state", NULL, 310, OPTION_STATE, false,
+	  "say what the kernel uses each page for: fill in page_state" },
+	{ "writable", NULL, 311, OPTION_FIND, false, "only who may write" },
+	{ "index", "FILE", 312, OPTION_FIND, false,
+	  "keep what all tables map in FILE, made when it is not there: further queries look it up" },
+	{ "no-processes", NULL, 313, OPTION_EXTRACT, false,
+	  "leave the page tables of processes out" },
 	{ "man", NULL, 260, OPTION_MANUAL, false, "print the whole manual page in man(7) macros" },
 	{ "version", NULL, 'V', 0, false,
 	  "print the version and those of the libraries, and exit" },
@@ -68,7 +78,7 @@ static const struct option_row {
 enum { OPTION_ROWS = sizeof(option_rows) / sizeof(option_rows[0]) };
 enum { EXTRA_VERSION = 1 << 0, EXTRA_HELP = 1 << 1 };
 
-const struct command *command_find(const char *name)
+const struct command *command_by_name(const char *name)
 {
 	for (const struct command *const *command = commands; *command; command++) {
 		if (strcmp((*command)->name, name) == 0)
@@ -88,8 +98,11 @@ static const struct option_row *find_row(int letter)
 
 static struct error *set_format(struct options *options, const char *value)
 {
+	options->binary = strcmp(value, "pagemap") == 0;
+	if (options->binary)
+		return NULL;
 	if (!output_format_find(value, &options->format))
-		return error_new("--format %s: is none of text, csv, json, jsonl", value);
+		return error_new("--format %s: is none of text, csv, json, jsonl, pagemap", value);
 	return NULL;
 }
 
@@ -158,6 +171,18 @@ static struct error *set_option(struct session *session, const struct option_row
 		break;
 	case 302:
 		options->counters = true;
+		break;
+	case 310:
+		options->state = true;
+		break;
+	case 311:
+		options->writable = true;
+		break;
+	case 312:
+		options->index = value;
+		break;
+	case 313:
+		options->no_processes = true;
 		break;
 	case 260:
 		options->manual = true;
@@ -238,12 +263,15 @@ static struct error *parse(struct session *session, int argc, char **argv,
 		return err;
 	if (line->count == 0)
 		return error_new("no command; see `iommupt help`");
-	line->command = command_find(line->words[0]);
+	line->command = command_by_name(line->words[0]);
 	if (!line->command)
 		return error_new("'%s' is not a command that is known; see `iommupt help`",
 				 line->words[0]);
 	line->count--;
 	line->words++;
+	if (session->options.binary && line->command != &command_pagemap)
+		return error_new("%s: --format pagemap goes with the command pagemap only",
+				 line->command->name);
 	return check_words(line);
 }
 
@@ -257,11 +285,12 @@ static struct error *run_with_output(struct session *session, const struct comma
 
 	if (err)
 		return err;
+	session->stream = output.stream;
 	const struct command *command = line->command;
 	const struct schema *schema = command->choose_schema
 					      ? command->choose_schema(&session->options)
 					      : command->schema;
-	if (schema)
+	if (schema && !session->options.binary)
 		err = emitter_create(output.stream, session->options.format, schema, &emitter);
 	if (!err)
 		err = line->command->run(session, emitter, line->count, line->words, status);
@@ -297,7 +326,7 @@ int iommupt_run(struct session *session, int argc, char **argv)
 	if (!err && line.extra & EXTRA_VERSION)
 		version_print(session->out, session->backend);
 	else if (!err && line.extra & EXTRA_HELP)
-		help_print(session->out, line.count ? command_find(line.words[0]) : NULL,
+		help_print(session->out, line.count ? command_by_name(line.words[0]) : NULL,
 			   session->in_crash);
 	else if (!err)
 		err = run_with_output(session, &line, &status);
@@ -494,7 +523,7 @@ void help_manual(FILE *out)
 static struct error *run_help(struct session *session, struct emitter *emitter, int count,
 			      char **words, int *status)
 {
-	const struct command *command = count ? command_find(words[0]) : NULL;
+	const struct command *command = count ? command_by_name(words[0]) : NULL;
 
 	(void)emitter;
 	(void)status;

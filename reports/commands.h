@@ -23,6 +23,8 @@ enum option_set {
 	OPTION_EXTRACT = 1 << 5,
 	OPTION_FORMAT = 1 << 6, /* --format alone */
 	OPTION_USAGE = 1 << 16, /* --near, --histogram, --counters */
+	OPTION_STATE = 1 << 20,
+	OPTION_FIND = 1 << 21, /* --writable, --index */
 };
 
 struct command {
@@ -50,13 +52,13 @@ struct command {
 
 /* One row a command; NULL-terminated. */
 extern const struct command *const commands[];
-extern const struct command command_list, command_pagemap, command_walk, command_extract,
-	command_usage, command_check, command_export, command_help;
+extern const struct command command_list, command_pagemap, command_walk, command_find,
+	command_usage, command_check, command_export, command_extract, command_help;
 
-extern const struct schema schema_list, schema_pagemap, schema_walk, schema_extract, schema_usage,
-	schema_histogram, schema_counters, schema_check;
+extern const struct schema schema_list, schema_pagemap, schema_walk, schema_find, schema_extract,
+	schema_usage, schema_histogram, schema_counters, schema_check;
 
-const struct command *command_find(const char *name);
+const struct command *command_by_name(const char *name);
 
 /* iommupt_run() - one command line; argv[0] is the program. Returns an enum exit_status. */
 int iommupt_run(struct session *session, int argc, char **argv);

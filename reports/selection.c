@@ -89,8 +89,14 @@ struct error *range_check(const struct space *space, const struct range *range)
 	if (space->mode != SPACE_TABLE && space->mode != SPACE_PASSTHROUGH)
 		return NULL;
 	if (pt_address_to_table(geometry, range->start, &address) ||
-	    (!range->one_address && geometry->sign_extend))
+	    (!range->one_address && geometry->sign_extend) ||
+	    /* The upper half of addresses (TTBR1): a range may begin below it. */
+	    (!range->one_address && geometry->base && range->last >= geometry->base))
 		return NULL;
+	if (geometry->base && range->start < geometry->base)
+		return error_new("0x%" PRIx64 " is below the addresses of %s, which begin at "
+				 "0x%" PRIx64,
+				 range->start, space->name, geometry->base);
 	return error_new("0x%" PRIx64
 			 " is beyond the %u-bit addresses of %s; the last one is 0x%" PRIx64,
 			 range->start, geometry->input_bits, space->name,

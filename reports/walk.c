@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /* One translation, entry by entry, as hardware makes it. */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,7 +25,7 @@ enum { LEVEL, TABLE, INDEX, ENTRY_ADDR, VALUE, MEANING, COLUMNS };
 
 const struct schema schema_walk = { "walk", columns, COLUMNS };
 
-enum { VALUE_BYTES = 8 * 19 + 1, MEANING_BYTES = 320 };
+enum { VALUE_BYTES = 8 * 19 + 1, MEANING_BYTES = 480 };
 
 static struct error *emit_step(struct emitter *emitter, const struct space_step *step)
 {
@@ -105,7 +106,7 @@ static void describe_step(const struct pt_geometry *geometry, const struct pt_st
 			  uint64_t iova, char *meaning, size_t size)
 {
 	const struct pt_step *step = &steps[n];
-	char bits[128];
+	char bits[192];
 	char perm[4];
 	char page[16];
 
@@ -146,6 +147,63 @@ static void describe_step(const struct pt_geometry *geometry, const struct pt_st
 	}
 }
 
+static void __attribute__((format(printf, 3, 4)))
+add_note(char *meaning, size_t size, const char *format, ...)
+{
+	const size_t used = strlen(meaning);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(meaning + used, size - used, format, args);
+	va_end(args);
+}
+
+/* Of a leaf: which levels above take something of what it alone would allow. */
+static void note_inherited(const struct pt_geometry *geometry, const struct pt_step *steps,
+			   size_t n, char *meaning, size_t size)
+{
+	static const struct pt_run unrestricted = { .attrs = 0, .perm = PT_RWX };
+	struct pt_run all = unrestricted;
+	struct pt_run alone = steps[n].run;
+	char perm[4];
+
+	all.attrs = geometry->format->attrs_and;
+	pt_inherit(geometry, &all, &alone);
+	if (alone.perm == steps[n].perm)
+		return;
+	pt_permission_text(alone.perm, perm);
+	add_note(meaning, size, "; the leaf alone allows %s", perm);
+	for (size_t i = 0; i < n; i++) {
+		struct pt_run below = steps[n].run;
+
+		pt_inherit(geometry, &steps[i].run, &below);
+		if (below.perm == alone.perm)
+			continue;
+		pt_permission_text(below.perm, perm);
+		add_note(meaning, size, ", level %u %s of it", steps[i].level, perm);
+	}
+}
+
+/* What takes more than the entry itself to say. */
+static void add_notes(const struct pt_geometry *geometry, const struct pt_step *steps, size_t n,
+		      char *meaning, size_t size)
+{
+	const struct pt_step *step = &steps[n];
+	const unsigned int per_table = geometry->granule_lg2 - 3U;
+	const unsigned int table_lg2 = pt_table_lg2(geometry, step->level);
+
+	if (n == 0 && table_lg2 > per_table)
+		add_note(meaning, size, "; root table %u of %u in a row, its entry %u",
+			 (step->index >> per_table) + 1, 1U << (table_lg2 - per_table),
+			 step->index & ((1U << per_table) - 1));
+	if (step->run.kind != PT_LEAF)
+		return;
+	if (step->run.size_lg2 > pt_entry_lg2(geometry, step->level))
+		add_note(meaning, size, "; one of %u entries that act as one",
+			 1U << (step->run.size_lg2 - pt_entry_lg2(geometry, step->level)));
+	note_inherited(geometry, steps, n, meaning, size);
+}
+
 static struct error *emit_table_step(struct emitter *emitter, const struct pt_geometry *geometry,
 				     const struct pt_step *steps, size_t n, uint64_t iova)
 {
@@ -158,6 +216,7 @@ static struct error *emit_table_step(struct emitter *emitter, const struct pt_ge
 	if (step->status == BLOCK_OK) {
 		snprintf(value, sizeof(value), "0x%" PRIx64, step->entry);
 		describe_step(geometry, steps, n, iova, meaning, sizeof(meaning));
+		add_notes(geometry, steps, n, meaning, sizeof(meaning));
 	} else {
 		snprintf(meaning, sizeof(meaning),
 			 "unknown: the table is %s; it cannot be followed",

@@ -11,11 +11,19 @@ static const struct {
 	const char *name;
 	void (*add)(void);
 } suites[] = {
-	{ "formats", suite_formats },	  { "trees", suite_trees },
-	{ "engine", suite_engine },	  { "emitter", suite_emitter },
-	{ "selection", suite_selection }, { "files", suite_files },
-	{ "vmlinux", suite_vmlinux },	  { "btf", suite_btf },
+	{ "formats", suite_formats },
+	{ "lpae", suite_lpae },
+	{ "arm_walkers", suite_arm_walkers },
+	{ "trees", suite_trees },
+	{ "engine", suite_engine },
+	{ "emitter", suite_emitter },
+	{ "selection", suite_selection },
+	{ "files", suite_files },
+	{ "vmlinux", suite_vmlinux },
+	{ "btf", suite_btf },
 	{ "kallsyms", suite_kallsyms },
+	{ "amd", suite_amd },
+	{ "pages", suite_pages },
 };
 
 enum { SUITES = sizeof(suites) / sizeof(suites[0]) };

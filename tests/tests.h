@@ -15,12 +15,16 @@
 #include "target/error.h"
 
 /* One a test file; all are in the table of main.c. */
+void suite_amd(void);
+void suite_arm_walkers(void);
 void suite_btf(void);
 void suite_emitter(void);
 void suite_engine(void);
 void suite_files(void);
 void suite_formats(void);
 void suite_kallsyms(void);
+void suite_lpae(void);
+void suite_pages(void);
 void suite_selection(void);
 void suite_trees(void);
 void suite_vmlinux(void);

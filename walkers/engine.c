@@ -26,10 +26,14 @@ struct item {
 	bool repeated;		   /* a table reached before */
 	const struct item *parent; /* the table that holds the entry */
 	uint64_t entry_addr;
+	uint64_t part_span; /* of a part of a table, what it covers minus one; 0: all of it */
 	struct block_request *request; /* of a table */
 };
 
 enum { FRAME_ITEMS = 4096 };
+
+/* A table larger than the smallest page of any dump may be there in parts. */
+enum { PART_LG2 = 12, PART_BYTES = 1 << PART_LG2, PARTS_MAX = PT_MAX_ENTRIES * 8 / PART_BYTES };
 
 struct frame {
 	struct item *items;
@@ -155,7 +159,8 @@ static struct error *report_item(struct walk *walk, const struct item *item)
 
 	if (item->fault != PT_FAULT_INVALID && item->fault != PT_FAULT_TORN)
 		return report(walk, item->fault, level, item->run.address, item->entry_addr,
-			      item->iova, table_span(geometry, level));
+			      item->iova,
+			      item->part_span ? item->part_span : table_span(geometry, level));
 	const struct pt_run *holder = &item->parent->run;
 	const unsigned int entry_lg2 = pt_entry_lg2(geometry, holder->next_level);
 
@@ -323,18 +328,13 @@ static enum pt_fault_kind fault_of_status(enum block_status status)
 	}
 }
 
-static struct error *visit_table(struct walk *walk, unsigned int depth, const struct item *item)
+/* A table, or the part of one that could be read. */
+static struct error *visit_block(struct walk *walk, unsigned int depth, const struct item *item)
 {
 	const unsigned int level = item->run.next_level;
 	const struct block_request *request = item->request;
-	const unsigned int entries = 1U << pt_table_lg2(walk->geometry, level);
+	const unsigned int entries = (unsigned int)(request->len / sizeof(uint64_t));
 
-	if (request->status != BLOCK_OK)
-		return add_fault(walk, depth + 1, item, fault_of_status(request->status));
-	if (!item->repeated) {
-		walk->statistics->tables++;
-		walk->statistics->table_bytes += request->len;
-	}
 	struct pt_table table = {
 		.phys = request->phys,
 		.iova = pt_address_to_user(walk->geometry, item->iova),
@@ -351,6 +351,80 @@ static struct error *visit_table(struct walk *walk, unsigned int depth, const st
 		err = walk->visitor->table(walk->visitor->arg, &table);
 	for (size_t i = 0; i < table.run_count && !err; i++)
 		err = visit_run(walk, depth, item, &table.runs[i]);
+	return err;
+}
+
+static struct error *visit_parts(struct walk *walk, unsigned int depth, const struct item *item);
+
+static struct error *visit_table(struct walk *walk, unsigned int depth, const struct item *item)
+{
+	const struct block_request *request = item->request;
+
+	if (request->status != BLOCK_OK && request->len > PART_BYTES)
+		return visit_parts(walk, depth, item);
+	if (request->status != BLOCK_OK)
+		return add_fault(walk, depth + 1, item, fault_of_status(request->status));
+	if (!item->repeated) {
+		walk->statistics->tables++;
+		walk->statistics->table_bytes += request->len;
+	}
+	return visit_block(walk, depth, item);
+}
+
+/* One part of a table, @count pages long; all of them can be read, or none. */
+static struct error *visit_part(struct walk *walk, unsigned int depth, const struct item *item,
+				unsigned int first, unsigned int count, enum block_status status)
+{
+	const unsigned int entry_lg2 = pt_entry_lg2(walk->geometry, item->run.next_level);
+	const unsigned int part_lg2 = entry_lg2 + PART_LG2 - 3;
+	struct item part = *item;
+	struct block_request request = {
+		.phys = item->request->phys + (uint64_t)first * PART_BYTES,
+		.data = (char *)item->request->data + (size_t)first * PART_BYTES,
+		.len = count * PART_BYTES,
+	};
+
+	part.iova += (uint64_t)first << part_lg2;
+	part.part_span = ((uint64_t)count << part_lg2) - 1;
+	part.run.address = request.phys;
+	part.request = &request;
+	if (part.iova > walk->last || part.iova + part.part_span < walk->start)
+		return NULL;
+	if (status != BLOCK_OK)
+		return add_fault(walk, depth + 1, &part, fault_of_status(status));
+	walk->statistics->table_bytes += item->repeated ? 0 : request.len;
+	struct error *err = visit_block(walk, depth, &part);
+	/* Nothing may be left behind that points to this function's `part`. */
+	if (!err && depth + 1 < walk->geometry->levels)
+		err = frame_flush(walk, depth + 1);
+	return err;
+}
+
+/*
+ * A table of several pages (64K, or root tables in a row) of which not all are in the dump: what
+ * is there counts, and the rest is reported.
+ */
+static struct error *visit_parts(struct walk *walk, unsigned int depth, const struct item *item)
+{
+	const unsigned int count = item->request->len / PART_BYTES;
+	enum block_status status[PARTS_MAX];
+	struct error *err = NULL;
+	bool any = false;
+
+	for (unsigned int i = 0; i < count; i++) {
+		status[i] = memory_read(
+			walk->memory, item->request->phys + (uint64_t)i * PART_BYTES,
+			(char *)item->request->data + (size_t)i * PART_BYTES, PART_BYTES);
+		any |= status[i] == BLOCK_OK;
+	}
+	if (!any)
+		return add_fault(walk, depth + 1, item, fault_of_status(item->request->status));
+	walk->statistics->tables += item->repeated ? 0 : 1;
+	for (unsigned int i = 0, end = 0; i < count && !err; i = end) {
+		for (end = i + 1; end < count && status[end] == status[i];)
+			end++;
+		err = visit_part(walk, depth, item, i, end - i, status[i]);
+	}
 	return err;
 }
 
@@ -432,14 +506,16 @@ static void walk_deinit(struct walk *walk)
 	page_set_destroy(walk->seen);
 }
 
-/* What leads to the top table: a device's own entry may restrict it. */
+/* What leads to the top table. */
 static struct pt_run root_run(const struct pt_tree *tree)
 {
-	struct pt_run run = pt_root_run(&tree->geometry, tree->root);
-
-	if (tree->perm)
-		run.perm = tree->perm;
-	return run;
+	return (struct pt_run){
+		.address = tree->root,
+		.attrs = tree->geometry.format->attrs_and,
+		.kind = PT_TABLE,
+		.perm = tree->perm ? tree->perm : PT_RWX,
+		.next_level = (uint8_t)(tree->geometry.levels - 1),
+	};
 }
 
 struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_t start,
