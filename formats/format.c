@@ -10,9 +10,9 @@
 /* clang-format off */
 const struct pt_format *const pt_formats[] = {
 	&pt_format_amdv1,
+	&pt_format_ept,
 	&pt_format_lpae_s1,
 	&pt_format_lpae_s2,
-	&pt_format_ept,
 	&pt_format_vtd_fs,
 	&pt_format_vtd_ss,
 	&pt_format_x86_64,

@@ -177,9 +177,9 @@ struct pt_format {
 /* All formats, one row each. NULL-terminated. */
 extern const struct pt_format *const pt_formats[];
 extern const struct pt_format pt_format_amdv1;
+extern const struct pt_format pt_format_ept;
 extern const struct pt_format pt_format_lpae_s1;
 extern const struct pt_format pt_format_lpae_s2;
-extern const struct pt_format pt_format_ept;
 extern const struct pt_format pt_format_vtd_fs;
 extern const struct pt_format pt_format_vtd_ss;
 extern const struct pt_format pt_format_x86_64;

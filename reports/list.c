@@ -17,20 +17,23 @@ static const struct column columns[] = {
 	{ "space", COLUMN_TEXT, 25, "name of the unit or space; can be used as a TARGET" },
 	{ "kind", COLUMN_TEXT, 6,
 	  "unit (an IOMMU), device (what hardware has for a requester), pasid (the same for one "
-	  "PASID), domain (a kernel's iommu_domain)" },
+	  "PASID), domain (a kernel's iommu_domain), vm (a virtual machine's EPT or NPT)" },
 	{ "view", COLUMN_TEXT, 4, "hw or sw" },
 	{ "format", COLUMN_TEXT, 11,
 	  "page-table format, as in root:FORMAT; or passthrough, blocked, unknown; of a unit its mode" },
 	{ "root", COLUMN_ADDRESS, 14, "physical address of the top table" },
 	{ "levels", COLUMN_NUMBER, 6, "depth of the tables" },
 	{ "granule", COLUMN_TEXT, 7, "smallest page" },
-	{ "stage", COLUMN_TEXT, 6, "first or second (VT-d), 1 or 2 (Arm)" },
+	{ "stage", COLUMN_TEXT, 6, "first or second (VT-d, EPT, NPT), 1 or 2 (Arm)" },
 	{ "owner", COLUMN_TEXT, 30,
 	  "key=value words: group, driver, type (of the domain), did (domain id in hardware), "
 	  "nested (1: maps to addresses of a guest, 2: maps these to physical ones), "
 	  "alias (a requester ID that its DMA may carry, too), alias-of, dma-owner (vfio, with its "
 	  "container and the process whose memory is mapped; user: VFIO or iommufd, not known which), ats, "
-	  "pri, pasid (on, off; absent: the device cannot), why (of blocked and unknown)" },
+	  "pri, pasid (on, off; absent: the device cannot), why (of blocked and unknown); of a virtual machine "
+	  "pid, comm, vcpus, as (address space; 1 is system management mode's), memslots, mmu (tdp, legacy, "
+	  "shadow), nested=yes (of a guest's guest), state=invalid (being torn down) or idle (kept for later), "
+	  "kvm (its struct kvm)" },
 	{ "devices", COLUMN_TEXT, 12, "devices that translate by it, joined by |" },
 	{ "table_pages", COLUMN_NUMBER, 11, "with --sizes: table pages" },
 	{ "table_bytes", COLUMN_NUMBER, 11, "with --sizes: bytes in them" },
@@ -266,8 +269,8 @@ static void add_owner(struct words *owner, const struct space *space)
 	} else {
 		for (size_t i = 0; i < space->device_count; i++)
 			add_device_words(owner, space->devices[i]);
-		if (space->stage)
-			add_word(owner, "nested=%u", space->stage);
+		if (space->nesting)
+			add_word(owner, "nested=%u", space->nesting);
 		if (space->domain_id >= 0)
 			add_word(owner, "did=%" PRId64, space->domain_id);
 	}
@@ -303,7 +306,7 @@ static struct error *table_cells(struct session *session, struct sizes_memo *mem
 	cells[ROOT] = cell_number(space->tree.root);
 	cells[LEVELS] = cell_number(space->tree.geometry.levels);
 	cells[GRANULE] = cell_text(granule_text(space->tree.geometry.granule_lg2));
-	cells[STAGE] = cell_text(space->tree.geometry.format->stage);
+	cells[STAGE] = cell_text(space->stage ? space->stage : space->tree.geometry.format->stage);
 	if (!session->options.sizes)
 		return NULL;
 	struct error *err = measure(session, memo, space, &statistics);
@@ -364,7 +367,7 @@ static struct error *run(struct session *session, struct emitter *emitter, int c
 		if (!options->view_given || options->view == inventory->spaces[i]->view)
 			err = emit_space(session, emitter, &memo, inventory->spaces[i]);
 	}
-	if (!err && inventory->unit_count == 0)
+	if (!err && inventory->unit_count == 0 && inventory->space_count == 0)
 		session_message(session,
 				"this kernel has no IOMMU in use that is known (AMD-Vi, Intel "
 				"VT-d)");
@@ -378,7 +381,8 @@ const struct command command_list = {
 	.summary = "every IOMMU unit, device and address space",
 	.description =
 		"One row for each IOMMU unit, for what hardware has for each requester (and each of "
-		"its PASIDs), and for each domain of the kernel. Does not read the page tables unless "
+		"its PASIDs), for each domain of the kernel, and for each table of each virtual "
+		"machine. Does not read the page tables unless "
 		"--sizes asks for it: then every table is walked once, and the last four columns are "
 		"filled in.\n"
 		"\n"

@@ -387,7 +387,7 @@ struct error *reverse_map_init(struct reverse_map *map, struct session *session,
 
 		/* Stage 1 of a nested translation maps to a guest's addresses. */
 		if (is_superseded(inventory, space) || space->mode == SPACE_BLOCKED ||
-		    space->stage == 1)
+		    space->nesting == 1)
 			continue;
 		if (space->mode == SPACE_UNKNOWN) {
 			session_message(session, "warning: %s: unknown: %s", space->name,

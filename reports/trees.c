@@ -52,7 +52,7 @@ static struct error *add_view(struct trees *trees, const struct inventory *inven
 		const struct space *space = inventory->spaces[i];
 
 		/* A guest's own tables are the guest's memory, at the guest's addresses. */
-		if (space->mode == SPACE_TABLE && space->view == view && space->stage != 1)
+		if (space->mode == SPACE_TABLE && space->view == view && space->nesting != 1)
 			err = add_space(trees, space);
 	}
 	return err;

@@ -11,10 +11,10 @@
 
 static const struct column columns[] = {
 	{ "level", COLUMN_TEXT, 9,
-	  "root, context, pasid-dir, pasid, dte, gcr3: the way to the tables; a number: the table's level, 0 the "
-	  "leaf-most" },
+	  "root, context, pasid-dir, pasid, dte, gcr3: the way to the tables; memslot: where a "
+	  "virtual machine's process has ADDR; a number: the table's level, 0 the leaf-most" },
 	{ "table", COLUMN_ADDRESS, 14, "physical address of the structure or table" },
-	{ "index", COLUMN_NUMBER, 5, "number of the entry in it" },
+	{ "index", COLUMN_NUMBER, 5, "number of the entry in it; of a memslot its id" },
 	{ "entry_addr", COLUMN_ADDRESS, 14, "physical address of the entry" },
 	{ "value", COLUMN_TEXT, 18,
 	  "raw value; an entry of several 64-bit words has them in ascending order, joined by spaces" },
@@ -51,6 +51,36 @@ static struct error *emit_end(struct emitter *emitter, const char *level, const 
 		[INDEX] = cell_empty(),	    [ENTRY_ADDR] = cell_empty(),
 		[VALUE] = cell_text(""),    [MEANING] = cell_text(meaning),
 	};
+	return emitter_row(emitter, cells);
+}
+
+/* Of a virtual machine: which part of its memory ADDR is, and where its process has that. */
+static struct error *emit_memslot(struct emitter *emitter, const struct space *space, uint64_t gpa)
+{
+	char meaning[MEANING_BYTES];
+	struct cell cells[COLUMNS] = {
+		[LEVEL] = cell_text("memslot"), [TABLE] = cell_empty(),
+		[INDEX] = cell_empty(),		[ENTRY_ADDR] = cell_empty(),
+		[VALUE] = cell_text(""),	[MEANING] = cell_text(meaning),
+	};
+
+	if (space->memslot_count == 0)
+		return NULL;
+	snprintf(meaning, sizeof(meaning), "none: an access exits to the VMM (MMIO)");
+	for (size_t i = 0; i < space->memslot_count; i++) {
+		const struct memslot *slot = &space->memslots[i];
+
+		if (gpa < slot->start || gpa > slot->last)
+			continue;
+		cells[INDEX] = cell_number(slot->id);
+		snprintf(meaning, sizeof(meaning),
+			 "0x%" PRIx64 "-0x%" PRIx64 " is HVA 0x%" PRIx64 "%s%s; 0x%" PRIx64
+			 " is HVA 0x%" PRIx64,
+			 slot->start, slot->last + 1, slot->hva,
+			 slot->read_only ? ", read-only" : "", slot->dirty_log ? ", dirty log" : "",
+			 gpa, slot->hva + (gpa - slot->start));
+		break;
+	}
 	return emitter_row(emitter, cells);
 }
 
@@ -210,6 +240,8 @@ static struct error *walk_space(struct emitter *emitter, const struct selection 
 
 	for (unsigned int i = 0; i < space->step_count && !err; i++)
 		err = emit_step(emitter, &space->steps[i]);
+	if (!err)
+		err = emit_memslot(emitter, space, iova);
 	if (err)
 		return err;
 	switch (space->mode) {
@@ -240,7 +272,7 @@ static bool first_stage_output(const struct selection *selection, size_t i, uint
 	const struct space *space = selection->spaces[i];
 	const struct space *before = i ? selection->spaces[i - 1] : NULL;
 
-	if (space->stage != 2 || !before || before->stage != 1)
+	if (space->nesting != 2 || !before || before->nesting != 1)
 		return true;
 	return pt_lookup(&before->tree, space_memory(before, selection->memory), *address, address);
 }
@@ -265,8 +297,8 @@ static struct error *run(struct session *session, struct emitter *emitter, int c
 
 		if (!first_stage_output(&selection, i, &address))
 			continue;
-		err = selection.spaces[i]->stage == 2 ? NULL
-						      : range_check(selection.spaces[i], &range);
+		err = selection.spaces[i]->nesting == 2 ? NULL
+							: range_check(selection.spaces[i], &range);
 		if (!err)
 			err = walk_space(emitter, &selection, selection.spaces[i], address);
 	}
@@ -280,7 +312,8 @@ const struct command command_walk = {
 	.summary = "one translation, level by level",
 	.description =
 		"Shows every entry that hardware reads to translate ADDR: the root, context and PASID "
-		"entries (AMD: device table and GCR3 entries), then the page tables from the top. Each row has the entry's physical "
+		"entries (AMD: device table and GCR3 entries), then the page tables from the top; of a "
+		"virtual machine the memslot first. Each row has the entry's physical "
 		"address, its raw value and its bits in words; the last one says what ADDR becomes, or "
 		"where and why the translation stops. In a domain's view (--view sw) the way begins "
 		"at the domain's table. Of a nested translation the first stage comes first, then the second "

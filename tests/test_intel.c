@@ -207,12 +207,12 @@ static void nested_is_two_spaces(void)
 					       : NULL;
 	if (first && second) {
 		EXPECT_NUMBER(first->mode, SPACE_TABLE);
-		EXPECT_NUMBER(first->stage, 1);
+		EXPECT_NUMBER(first->nesting, 1);
 		EXPECT_NUMBER(first->tree.geometry.levels, 5);
 		EXPECT_NUMBER(first->tree.geometry.extended_accessed, 1);
 		EXPECT(first->tree.geometry.format == &pt_format_vtd_fs, "format of the first");
 		EXPECT_NUMBER(second->mode, SPACE_TABLE);
-		EXPECT_NUMBER(second->stage, 2);
+		EXPECT_NUMBER(second->nesting, 2);
 		EXPECT_NUMBER(second->tree.geometry.levels, 4);
 		EXPECT(second->tree.geometry.format == &pt_format_vtd_ss, "format of the second");
 		EXPECT(pt_lookup(&first->tree, space_memory(first, memory), 0x1abc, &guest),
@@ -298,7 +298,7 @@ static void every_translation_type(void)
 			continue;
 		EXPECT_NUMBER(space->mode, expected[i].mode);
 		EXPECT_NUMBER(space->tree.geometry.levels, expected[i].levels);
-		EXPECT_NUMBER(space->stage, 0);
+		EXPECT_NUMBER(space->nesting, 0);
 		EXPECT(strstr(space->reason, expected[i].reason) != NULL, "%s: %s", space->name,
 		       space->reason);
 	}

@@ -228,7 +228,7 @@ static struct error *add_second_stage(const struct scan *scan, const struct devi
 	if (err)
 		return err;
 	snprintf(second->name, sizeof(second->name), "%.50s stage=2", first->name);
-	second->stage = 2;
+	second->nesting = 2;
 	second->has_pasid = first->has_pasid;
 	second->pasid = first->pasid;
 	second->domain_id = first->domain_id;
@@ -274,7 +274,7 @@ static void read_pasid_entry(struct space *space, struct space_step *step)
 	case 3:
 		set_by_pasid_entry(space, word);
 		if (type == 3)
-			space->stage = 1;
+			space->nesting = 1;
 		break;
 	default:
 		space_set_mode(space, SPACE_UNKNOWN,
@@ -319,7 +319,7 @@ static struct error *read_pasid_table(const struct scan *scan, const struct devi
 		}
 		step = space_add_step(space, "pasid", table, i, entries[i], 8);
 		read_pasid_entry(space, step);
-		if (space->stage == 1)
+		if (space->nesting == 1)
 			err = add_second_stage(scan, device, space);
 		if (err)
 			return err;

@@ -12,7 +12,8 @@
 
 /* A new family is one new file and one row here. */
 const struct walker *const walkers[] = {
-	&walker_amd, &walker_intel, &walker_smmu_v3, &walker_kvm_arm64, &walker_smmu_v2, NULL,
+	&walker_amd,	 &walker_intel, &walker_smmu_v2, &walker_smmu_v3, &walker_kvm_arm64,
+	&walker_kvm_x86, NULL,
 };
 
 /* Append @object to a growing array of pointers; on failure the caller keeps @object. */
@@ -250,6 +251,7 @@ void inventory_destroy(struct inventory *inventory)
 	}
 	for (size_t i = 0; i < inventory->space_count; i++) {
 		free(inventory->spaces[i]->devices);
+		free(inventory->spaces[i]->memslots);
 		free(inventory->spaces[i]->ids);
 		memory_close(inventory->spaces[i]->memory);
 		free(inventory->spaces[i]);

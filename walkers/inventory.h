@@ -103,6 +103,16 @@ struct device {
 	bool pasid_capable, pasid_enabled;
 };
 
+/* A range of a virtual machine's memory and where its process has it. */
+struct memslot {
+	uint64_t start; /* guest-physical */
+	uint64_t last;
+	uint64_t hva; /* of start, in the process */
+	uint32_t id;
+	bool read_only;
+	bool dirty_log;
+};
+
 /* The id under which a unit's caches keep a domain's translations, as the kernel remembers it. */
 struct space_id {
 	const struct unit *unit;
@@ -121,23 +131,26 @@ struct space {
 	 * Nested translation is two spaces, one after the other: stage 1 maps to addresses of a
 	 * guest, where its own tables lie too; stage 2 maps these to physical ones. 0: not nested.
 	 */
-	uint8_t stage;
+	uint8_t nesting;
 	/* Of stage 1: the guest's memory, owned; else NULL. See space_memory(). */
 	struct memory *memory;
 	uint32_t pasid; /* of kind "pasid" */
 	bool has_pasid;
-	int64_t domain_id;	/* DID in hardware; -1 */
-	uint64_t mm;		/* struct mm_struct whose memory it maps, of VMs and processes; 0 */
-	char words[NAME_BYTES]; /* more `owner` words of its family: "sid=0x20 asid=1"; "" */
-	int64_t pid;		/* of the process, or of the VM's process; -1 */
-	char comm[NAME_BYTES];	/* its command name; "" */
+	int64_t domain_id;     /* DID in hardware; -1 */
+	uint64_t mm;	       /* struct mm_struct whose memory it maps, of VMs and processes; 0 */
+	int64_t pid;	       /* of the process, or of the VM's process; -1 */
+	char comm[NAME_BYTES]; /* its command name; "" */
 	const struct unit *unit;
+	const char *stage;     /* `stage` column, where it is not the format's own; NULL */
+	char words[256];       /* further words for the `owner` column; "" */
 	char type[NAME_BYTES]; /* domain type in words: "dma", "unmanaged", ...; "" */
 	char reason[160];      /* of SPACE_UNKNOWN and SPACE_BLOCKED */
 	struct space_step steps[SPACE_STEPS_MAX];
 	unsigned int step_count;
 	const struct device **devices;
 	size_t device_count;
+	struct memslot *memslots; /* of kind "vm", in ascending order */
+	size_t memslot_count;
 	struct space_id *ids; /* of a domain, one a unit, where the kernel keeps them */
 	size_t id_count;
 };
@@ -168,6 +181,7 @@ extern const struct walker *const walkers[];
 extern const struct walker walker_amd;
 extern const struct walker walker_intel;
 extern const struct walker walker_smmu_v3;
+extern const struct walker walker_kvm_x86;
 extern const struct walker walker_kvm_arm64;
 extern const struct walker walker_smmu_v2;
 

@@ -22,10 +22,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "secret.h"
 
 /* What this kernel calls a page, 16 KiB on some; and what one table of leaves covers. */
 static uint64_t page_bytes;
@@ -599,26 +600,6 @@ __attribute__((noreturn)) static void usage(void)
 	exit(EXIT_FAILURE);
 }
 
-/*
- * Bytes that only this process and the page cache hold, as a customer's would: nothing
- * that claims to leave users' memory out may have them.
- */
-static void keep_secret(void)
-{
-	static unsigned char secret[4096] __attribute__((aligned(4096), used));
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "/run/secret-%s", label);
-	FILE *file = fopen(path, "w");
-	if (!file || getrandom(secret, sizeof(secret), 0) != sizeof(secret) ||
-	    fwrite(secret, 1, sizeof(secret), file) != sizeof(secret) || fclose(file))
-		die("cannot keep a secret in %s", path);
-	fprintf(truth, "secret %s ", label);
-	for (size_t i = 0; i < 64; i++)
-		fprintf(truth, "%02x", secret[i]);
-	fputc('\n', truth);
-}
-
 int main(int argc, char **argv)
 {
 	page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -675,7 +656,8 @@ int main(int argc, char **argv)
 	truth = fopen(partial, "w");
 	if (!truth)
 		die("cannot write %s", partial);
-	keep_secret();
+	if (!keep_secret(truth, label))
+		die("cannot keep a secret");
 	if (iommu_type == NESTING_IOMMU)
 		fprintf(truth, "nesting %s\n", label);
 
