@@ -20,6 +20,7 @@ import pty
 import re
 import select
 import shlex
+import shutil
 import signal
 import struct
 import subprocess
@@ -121,6 +122,7 @@ class Debugger:
             text = self.ESCAPES.sub(b"", text + more)
         answer = text.decode(errors="replace").replace("\r", "")
         self.log.write(answer)
+        self.log.flush()
         return answer
 
     def execute(self, line, what=None, check=None):
@@ -138,13 +140,12 @@ class Debugger:
 def make_iso(options, folder):
     boot = folder / "iso" / "boot"
     (boot / "grub").mkdir(parents=True)
-    (boot / "vmlinuz").symlink_to(options.kernel)
-    (boot / "initramfs").symlink_to(options.initrd)
+    shutil.copy(options.kernel, boot / "vmlinuz")
+    shutil.copy(options.initrd, boot / "initramfs")
     (boot / "grub" / "grub.cfg").write_text(GRUB_CFG.format(cmdline=options.cmdline))
     iso = folder / "guest.iso"
     done = subprocess.run(
-        ["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", iso, folder / "iso",
-         "--", "-follow", "on"],
+        ["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", iso, folder / "iso"],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         raise GuestError(f"grub-mkrescue: {done.stderr.strip().splitlines()[-1:]}")
