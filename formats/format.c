@@ -9,6 +9,7 @@
 /* A new format is one new file and one row here. */
 /* clang-format off */
 const struct pt_format *const pt_formats[] = {
+	&pt_format_ept,
 	&pt_format_vtd_fs,
 	&pt_format_vtd_ss,
 	&pt_format_x86_64,

@@ -33,6 +33,17 @@ enum pt_kind {
 /* At most this many levels in any format (AMD v1 has 6). */
 enum { PT_MAX_LEVELS = 6 };
 
+/* Entries of which (entry & mask) == value; mask 0: none. */
+struct pt_mark {
+	uint64_t mask;
+	uint64_t value;
+};
+
+static inline bool pt_marked(const struct pt_mark *mark, uint64_t entry)
+{
+	return mark->mask && (entry & mark->mask) == mark->value;
+}
+
 /*
  * One table tree: a format with everything that its registers or descriptors
  * say about it. Set up by pt_geometry_init(); the format may then be asked.
@@ -47,6 +58,13 @@ struct pt_geometry {
 	uint8_t output_bits; /* width of an output address that the tables can hold */
 	bool sign_extend;    /* input addresses are canonical: the top bit is repeated upwards */
 	bool dirty_tracking; /* hardware keeps accessed and dirty state here */
+	/*
+	 * What the owner of the tables means by bits that hardware ignores or faults on (KVM
+	 * does): entries that are no mapping, whatever the format makes of them, and entries that
+	 * it lets fault on every access although they are mappings.
+	 */
+	struct pt_mark empty;
+	struct pt_mark tracked;
 };
 
 /* What a caller says about a bare table; 0 means the format's usual value. */
@@ -111,6 +129,7 @@ struct pt_format {
 
 /* All formats, one row each. NULL-terminated. */
 extern const struct pt_format *const pt_formats[];
+extern const struct pt_format pt_format_ept;
 extern const struct pt_format pt_format_vtd_fs;
 extern const struct pt_format pt_format_vtd_ss;
 extern const struct pt_format pt_format_x86_64;

@@ -47,7 +47,8 @@ pt_decode_runs(const struct pt_geometry *geometry, unsigned int level, const uin
 		struct pt_run *run = &runs[n];
 
 		*run = (struct pt_run){ .index = (uint16_t)(index + i), .count = 1 };
-		decode_entry(geometry, level, entries[i], run);
+		if (!pt_marked(&geometry->empty, entries[i]))
+			decode_entry(geometry, level, entries[i], run);
 		uint64_t entry = entries[i++];
 
 		if (run->kind == PT_EMPTY) {

@@ -484,6 +484,16 @@ static void test_vtd_ss_invalid(void)
 	run_file("vtd_ss-invalid.txt", 60);
 }
 
+static void test_ept(void)
+{
+	run_file("ept.txt", 140);
+}
+
+static void test_ept_invalid(void)
+{
+	run_file("ept-invalid.txt", 90);
+}
+
 static void test_vtd_fs(void)
 {
 	run_file("vtd_fs.txt", 40);
@@ -502,6 +512,7 @@ static void test_x86_64_invalid(void)
 /* One row of the table of formats each, found by its name, with names that can be shown. */
 static void test_table_of_formats(void)
 {
+	CU_ASSERT_PTR_EQUAL(pt_format_find("ept"), &pt_format_ept);
 	CU_ASSERT_PTR_EQUAL(pt_format_find("vtd_ss"), &pt_format_vtd_ss);
 	CU_ASSERT_PTR_EQUAL(pt_format_find("x86_64"), &pt_format_x86_64);
 	CU_ASSERT_PTR_EQUAL(pt_format_find("vtd_fs"), &pt_format_vtd_fs);
@@ -572,6 +583,8 @@ void suite_formats(void)
 
 	CU_add_test(suite, "vtd_ss.txt", test_vtd_ss);
 	CU_add_test(suite, "vtd_ss-invalid.txt", test_vtd_ss_invalid);
+	CU_add_test(suite, "ept.txt", test_ept);
+	CU_add_test(suite, "ept-invalid.txt", test_ept_invalid);
 	CU_add_test(suite, "vtd_fs.txt", test_vtd_fs);
 	CU_add_test(suite, "x86_64.txt", test_x86_64);
 	CU_add_test(suite, "x86_64-invalid.txt", test_x86_64_invalid);

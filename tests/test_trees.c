@@ -17,7 +17,7 @@
 #include "tests/fake_memory.h"
 #include "walkers/engine.h"
 
-enum { LEAVES_MAX = 20000, PATH = 5, ATTRIBUTES_MAX = 7 };
+enum { LEAVES_MAX = 20000, PATH = 5, ATTRIBUTES_MAX = 7, ONE_OF_MAX = 5 };
 
 /* How a format writes what the builder means; from the manuals, not from formats/. */
 struct dialect {
@@ -32,6 +32,12 @@ struct dialect {
 		const char *name;
 		uint64_t small, large;
 	} attributes[ATTRIBUTES_MAX + 1];
+	/* A field of which a leaf has one value; the names come after the attributes'. */
+	struct {
+		const char *name;
+		uint64_t value;
+	} one_of[ONE_OF_MAX];
+	unsigned int one_of_count;
 	uint64_t (*permissions)(unsigned int perm);
 	unsigned int (*random_permissions)(struct random *random);
 };
@@ -67,6 +73,19 @@ static uint64_t fs_permissions(unsigned int perm)
 static unsigned int fs_random_permissions(struct random *random)
 {
 	return PT_R | (random_once_in(random, 2) ? PT_W : 0);
+}
+
+/* What a misconfiguration is not: W without R (Intel SDM 29.3.3.1). */
+static uint64_t ept_permissions(unsigned int perm)
+{
+	return (perm & PT_R ? 1 : 0) | (perm & PT_W ? 2 : 0) | (perm & PT_X ? 4 : 0);
+}
+
+static unsigned int ept_random_permissions(struct random *random)
+{
+	static const unsigned int perms[] = { PT_R, PT_R | PT_W, PT_R | PT_X, PT_RWX, PT_X };
+
+	return perms[random_below(random, 5)];
 }
 
 static const struct dialect dialects[] = {
@@ -115,6 +134,25 @@ static const struct dialect dialects[] = {
 		.permissions = fs_permissions,
 		.random_permissions = fs_random_permissions,
 	},
+	{
+		.format = &pt_format_ept,
+		.large = 1 << 7,
+		.table_ignored = 0xfff0000000000f00ULL,
+		.leaf_ignored = 0x7ff0000000000c00ULL,
+		.levels = { 4, 5 },
+		.attributes = { { "accessed", 1 << 8, 1 << 8 },
+				{ "dirty", 1 << 9, 1 << 9 },
+				{ "ipat", 1 << 6, 1 << 6 },
+				{ "suppress-ve", 1ULL << 63, 1ULL << 63 } },
+		.one_of = { { "uc", 0 },
+			    { "wb", 6 << 3 },
+			    { "wc", 1 << 3 },
+			    { "wp", 5 << 3 },
+			    { "wt", 4 << 3 } },
+		.one_of_count = 5,
+		.permissions = ept_permissions,
+		.random_permissions = ept_random_permissions,
+	},
 };
 
 /* One leaf, or several that continue each other. */
@@ -125,6 +163,7 @@ struct row {
 	unsigned int size_lg2;
 	unsigned int perm;
 	unsigned int attrs; /* of the dialect's list */
+	unsigned int one;   /* of its one_of */
 	char text[64];	    /* the same in words */
 };
 
@@ -168,14 +207,18 @@ static void rows_add(struct rows *rows, const struct row *row)
 		rows->rows[rows->count++] = *row;
 }
 
-static void attributes_text(const struct dialect *dialect, unsigned int attrs, char text[64])
+static void attributes_text(const struct dialect *dialect, const struct row *row, char text[64])
 {
 	text[0] = '\0';
 	for (unsigned int i = 0; i < ATTRIBUTES_MAX; i++) {
-		if (attrs & 1U << i) {
+		if (row->attrs & 1U << i) {
 			strcat(text, text[0] ? "|" : "");
 			strcat(text, dialect->attributes[i].name);
 		}
+	}
+	if (dialect->one_of_count) {
+		strcat(text, text[0] ? "|" : "");
+		strcat(text, dialect->one_of[row->one].name);
 	}
 }
 
@@ -235,7 +278,7 @@ static void place(struct builder *builder, const struct row *row)
 	struct row result = *row;
 	uint64_t entry = row->phys | dialect->permissions(row->perm) |
 			 (random_next(builder->random) & dialect->leaf_ignored) |
-			 (leaf_level ? dialect->large : 0);
+			 (leaf_level ? dialect->large : 0) | dialect->one_of[row->one].value;
 
 	for (unsigned int level = top; level > leaf_level; level--)
 		enter(builder, level, row->iova);
@@ -250,7 +293,7 @@ static void place(struct builder *builder, const struct row *row)
 		result.attrs &= ~user_bit(dialect);
 	if (dialect->sign_extend && row->iova >= end / 2)
 		result.iova |= ~(end - 1);
-	attributes_text(dialect, result.attrs, result.text);
+	attributes_text(dialect, &result, result.text);
 	if (builder->leaves.count == LEAVES_MAX)
 		abort();
 	builder->leaves.rows[builder->leaves.count++] = result;
@@ -272,6 +315,13 @@ static unsigned int random_attributes(const struct builder *builder)
 	return (unsigned int)random_below(builder->random, 1U << count);
 }
 
+static unsigned int random_one(const struct builder *builder)
+{
+	const unsigned int count = builder->dialect->one_of_count;
+
+	return count ? (unsigned int)random_below(builder->random, count) : 0;
+}
+
 /* A group of leaves of one size from *@cursor on, most of them continuing each other. */
 static void place_group(struct builder *builder, uint64_t *cursor, uint64_t end)
 {
@@ -281,6 +331,7 @@ static void place_group(struct builder *builder, uint64_t *cursor, uint64_t end)
 		.size_lg2 = sizes[random_below(random, sizeof(sizes) / sizeof(sizes[0]))],
 		.perm = builder->dialect->random_permissions(random),
 		.attrs = random_attributes(builder),
+		.one = random_one(builder),
 	};
 	uint64_t count = random_once_in(random, 12) ? 600 : 1 + random_below(random, 12);
 
@@ -298,6 +349,8 @@ static void place_group(struct builder *builder, uint64_t *cursor, uint64_t end)
 			row.perm = builder->dialect->random_permissions(random);
 		if (random_once_in(random, 40))
 			row.attrs = random_attributes(builder);
+		if (random_once_in(random, 40))
+			row.one = random_one(builder);
 	}
 	*cursor = row.iova;
 }
@@ -567,6 +620,11 @@ static void test_vtd_fs(void)
 	check_trees(&dialects[2]);
 }
 
+static void test_ept(void)
+{
+	check_trees(&dialects[3]);
+}
+
 enum { BLOCK = 512 };
 
 /* Nonsense of several kinds; some of it nearly makes sense. */
@@ -680,5 +738,6 @@ void suite_trees(void)
 	CU_add_test(suite, "vtd_ss: random trees", test_vtd_ss);
 	CU_add_test(suite, "x86_64: random trees", test_x86_64);
 	CU_add_test(suite, "vtd_fs: random trees", test_vtd_fs);
+	CU_add_test(suite, "ept: random trees", test_ept);
 	CU_add_test(suite, "decode(): blocks against single entries", test_decode);
 }

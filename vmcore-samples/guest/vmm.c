@@ -135,8 +135,7 @@ static char *reserve(uint64_t size, uint64_t alignment)
 static char *allocate(uint64_t size, uint64_t alignment, int huge_flags, int advice)
 {
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | huge_flags;
-	char *memory =
-		mmap(reserve(size, alignment), size, PROT_READ | PROT_WRITE, flags, -1, 0);
+	char *memory = mmap(reserve(size, alignment), size, PROT_READ | PROT_WRITE, flags, -1, 0);
 
 	if (memory == MAP_FAILED)
 		die("cannot allocate 0x%llx bytes", (unsigned long long)size);
@@ -339,8 +338,8 @@ static void make_guest(void)
 
 	for (int i = 0; i < 3; i++)
 		guest_table(i)[0] = (SYSTEM_GPA + (uint64_t)(i + 1) * PAGE) | PRESENT_WRITABLE;
-	guest_table(3)[CODE_VA / PAGE] =
-		(SYSTEM_GPA + (uint64_t)(GUEST_PAGES - 1) * PAGE) | PRESENT_WRITABLE;
+	guest_table(3)[CODE_VA / PAGE] = (SYSTEM_GPA + (uint64_t)(GUEST_PAGES - 1) * PAGE) |
+					 PRESENT_WRITABLE;
 	memcpy(code, read_code, sizeof(read_code));
 	memcpy(code + WRITE_ENTRY, write_code, sizeof(write_code));
 }
@@ -351,9 +350,13 @@ static void set_long_mode(void)
 	struct kvm_segment code = {
 		.limit = 0xffffffff, .selector = 8, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1
 	};
-	struct kvm_segment data = {
-		.limit = 0xffffffff, .selector = 16, .type = 3, .present = 1, .s = 1, .db = 1, .g = 1
-	};
+	struct kvm_segment data = { .limit = 0xffffffff,
+				    .selector = 16,
+				    .type = 3,
+				    .present = 1,
+				    .s = 1,
+				    .db = 1,
+				    .g = 1 };
 	struct kvm_sregs sregs;
 
 	if (ioctl(vcpu, KVM_GET_SREGS, &sregs))
@@ -466,8 +469,8 @@ static void touch_dirty_logged(void)
 {
 	uint64_t bits[SZ_2M / PAGE / 64];
 	struct kvm_dirty_log log = { .slot = 6, .dirty_bitmap = bits };
-	struct slot *slot = add_slot(6, DIRTY_GPA, SZ_2M, huge_pages(SZ_2M), SZ_2M,
-				     KVM_MEM_LOG_DIRTY_PAGES);
+	struct slot *slot =
+		add_slot(6, DIRTY_GPA, SZ_2M, huge_pages(SZ_2M), SZ_2M, KVM_MEM_LOG_DIRTY_PAGES);
 
 	access_pages(DIRTY_GPA, 0, 7, true);
 	access_pages(DIRTY_GPA, 100, 101, false);
