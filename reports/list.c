@@ -16,18 +16,20 @@ static const struct column columns[] = {
 	{ "space", COLUMN_TEXT, 25, "name of the unit or space; can be used as a TARGET" },
 	{ "kind", COLUMN_TEXT, 6,
 	  "unit (an IOMMU), device (what hardware has for a requester), pasid (the same for one "
-	  "PASID), domain (a kernel's iommu_domain)" },
+	  "PASID), domain (a kernel's iommu_domain), vm (a virtual machine's EPT or NPT)" },
 	{ "view", COLUMN_TEXT, 4, "hw or sw" },
 	{ "format", COLUMN_TEXT, 11,
 	  "page-table format, as in root:FORMAT; or passthrough, blocked, unknown; of a unit its mode" },
 	{ "root", COLUMN_ADDRESS, 14, "physical address of the top table" },
 	{ "levels", COLUMN_NUMBER, 6, "depth of the tables" },
 	{ "granule", COLUMN_TEXT, 7, "smallest page" },
-	{ "stage", COLUMN_TEXT, 6, "first or second (VT-d), 1 or 2 (Arm)" },
+	{ "stage", COLUMN_TEXT, 6, "first or second (VT-d, EPT, NPT), 1 or 2 (Arm)" },
 	{ "owner", COLUMN_TEXT, 30,
 	  "key=value words: group, driver, type (of the domain), did (domain id in hardware), "
 	  "dma-owner=user (VFIO or iommufd), alias-of, ats, pri, pasid (on, off; absent: the device "
-	  "cannot), why (of blocked and unknown)" },
+	  "cannot), why (of blocked and unknown); of a virtual machine pid, comm, vcpus, as (address "
+	  "space; 1 is system management mode's), memslots, mmu (tdp, legacy, shadow), nested=yes "
+	  "(of a guest's guest), state=invalid (being torn down), kvm (its struct kvm)" },
 	{ "devices", COLUMN_TEXT, 12, "devices that translate by it, joined by |" },
 	{ "table_pages", COLUMN_NUMBER, 11, "with --sizes: table pages" },
 	{ "table_bytes", COLUMN_NUMBER, 11, "with --sizes: bytes in them" },
@@ -255,6 +257,8 @@ static void add_owner(struct words *owner, const struct space *space)
 		if (space->domain_id >= 0)
 			add_word(owner, "did=%" PRId64, space->domain_id);
 	}
+	if (space->words[0])
+		add_word(owner, "%s", space->words);
 	if (space->mode != SPACE_TABLE && space->reason[0])
 		add_word(owner, "why=%s", space->reason);
 }
@@ -268,7 +272,7 @@ static struct error *table_cells(struct session *session, struct sizes_memo *mem
 	cells[ROOT] = cell_number(space->tree.root);
 	cells[LEVELS] = cell_number(space->tree.geometry.levels);
 	cells[GRANULE] = cell_text(granule_text(space->tree.geometry.granule_lg2));
-	cells[STAGE] = cell_text(space->tree.geometry.format->stage);
+	cells[STAGE] = cell_text(space->stage ? space->stage : space->tree.geometry.format->stage);
 	if (!session->options.sizes)
 		return NULL;
 	struct error *err = measure(session, memo, space, &statistics);
@@ -329,7 +333,7 @@ static struct error *run(struct session *session, struct emitter *emitter, int c
 		if (!options->view_given || options->view == inventory->spaces[i]->view)
 			err = emit_space(session, emitter, &memo, inventory->spaces[i]);
 	}
-	if (!err && inventory->unit_count == 0)
+	if (!err && inventory->unit_count == 0 && inventory->space_count == 0)
 		session_message(session,
 				"this kernel has no IOMMU in use that is known (Intel VT-d)");
 	free(memo.known);
@@ -342,7 +346,8 @@ const struct command command_list = {
 	.summary = "every IOMMU unit, device and address space",
 	.description =
 		"One row for each IOMMU unit, for what hardware has for each requester (and each of "
-		"its PASIDs), and for each domain of the kernel. Does not read the page tables unless "
+		"its PASIDs), for each domain of the kernel, and for each table of each virtual "
+		"machine. Does not read the page tables unless "
 		"--sizes asks for it: then every table is walked once, and the last four columns are "
 		"filled in.\n"
 		"\n"

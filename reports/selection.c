@@ -157,6 +157,8 @@ struct wanted {
 	uint64_t domain;
 	bool is_group;
 	int group;
+	bool is_vm;
+	uint64_t vm; /* process id, or struct kvm */
 	bool is_pci;
 	uint32_t segment;
 	uint16_t rid;
@@ -223,6 +225,13 @@ static bool all_matches(const struct inventory *inventory, const struct wanted *
 	return wanted->view_given || space->view == VIEW_HW || space->mode == SPACE_TABLE;
 }
 
+static bool vm_matches(const struct wanted *wanted, const struct space *space)
+{
+	return strcmp(space->kind, "vm") == 0 &&
+	       (wanted->vm == space->object ||
+		(space->pid > 0 && wanted->vm == (uint64_t)space->pid));
+}
+
 static bool matches(const struct inventory *inventory, const struct wanted *wanted,
 		    const struct space *space)
 {
@@ -233,6 +242,8 @@ static bool matches(const struct inventory *inventory, const struct wanted *want
 		return !wanted->view_given || space->view == wanted->view;
 	if (space->view != wanted->view)
 		return false;
+	if (wanted->is_vm)
+		return vm_matches(wanted, space);
 	if (wanted->pasid_given && (!space->has_pasid || space->pasid != wanted->pasid))
 		return false;
 	if (wanted->is_domain)
@@ -274,11 +285,17 @@ static struct error *parse_target(struct wanted *wanted, const char *text)
 				"'%s' is not a group; give group:N with N from `iommupt list`",
 				text);
 		wanted->group = (int)number;
-	} else if (strncmp(text, "vm:", 3) == 0 || strncmp(text, "pid:", 4) == 0) {
-		return error_new(
-			"'%s': virtual machines and processes are not decoded by this version; "
-			"give a device, domain:ADDR, group:N or root:FORMAT@PHYS",
-			text);
+	} else if (strncmp(text, "vm:", 3) == 0) {
+		/* Words may follow: then it is the name of one space. */
+		if (!parse_number(text + 3, &end, &wanted->vm) || (*end && *end != ' '))
+			return error_new("'%s' is not a virtual machine; give vm:PID or vm:ADDR "
+					 "from `iommupt list`",
+					 text);
+		wanted->is_vm = *end == '\0';
+	} else if (strncmp(text, "pid:", 4) == 0) {
+		return error_new("'%s': processes are not decoded by this version; give a device, "
+				 "domain:ADDR, group:N, vm:PID or root:FORMAT@PHYS",
+				 text);
 	} else {
 		wanted->is_pci = parse_pci(text, &wanted->segment, &wanted->rid);
 	}
@@ -304,6 +321,9 @@ size_t selection_words(char *const *words, size_t count)
 
 static struct error *nothing_matches(const struct wanted *wanted, const struct inventory *inventory)
 {
+	if (strncmp(wanted->text, "vm:", 3) == 0)
+		return error_new("%s: no such virtual machine; `iommupt list` shows what there is",
+				 wanted->text);
 	if (inventory->unit_count == 0)
 		return error_new("%s: this kernel has no IOMMU in use that is known", wanted->text);
 	if (wanted->is_pci || wanted->is_group || wanted->is_domain)
@@ -316,7 +336,7 @@ static struct error *nothing_matches(const struct wanted *wanted, const struct i
 			wanted->pasid_given ? " with that PASID" : "");
 	return error_new(
 		"'%s' is not a TARGET that is known; give a device like 0000:3b:00.0, "
-		"domain:ADDR, group:N, root:FORMAT@PHYS or all (`iommupt list` shows them)",
+		"domain:ADDR, group:N, vm:PID, root:FORMAT@PHYS or all (`iommupt list` shows them)",
 		wanted->text);
 }
 

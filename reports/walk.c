@@ -10,10 +10,10 @@
 
 static const struct column columns[] = {
 	{ "level", COLUMN_TEXT, 9,
-	  "root, context, pasid-dir, pasid: the way to the tables; a number: the table's level, 0 the "
-	  "leaf-most" },
+	  "root, context, pasid-dir, pasid: the way to the tables; memslot: where a virtual machine's "
+	  "process has ADDR; a number: the table's level, 0 the leaf-most" },
 	{ "table", COLUMN_ADDRESS, 14, "physical address of the structure or table" },
-	{ "index", COLUMN_NUMBER, 5, "number of the entry in it" },
+	{ "index", COLUMN_NUMBER, 5, "number of the entry in it; of a memslot its id" },
 	{ "entry_addr", COLUMN_ADDRESS, 14, "physical address of the entry" },
 	{ "value", COLUMN_TEXT, 18,
 	  "raw value; an entry of several 64-bit words has them in ascending order, joined by spaces" },
@@ -50,6 +50,36 @@ static struct error *emit_end(struct emitter *emitter, const char *level, const 
 		[INDEX] = cell_empty(),	    [ENTRY_ADDR] = cell_empty(),
 		[VALUE] = cell_text(""),    [MEANING] = cell_text(meaning),
 	};
+	return emitter_row(emitter, cells);
+}
+
+/* Of a virtual machine: which part of its memory ADDR is, and where its process has that. */
+static struct error *emit_memslot(struct emitter *emitter, const struct space *space, uint64_t gpa)
+{
+	char meaning[MEANING_BYTES];
+	struct cell cells[COLUMNS] = {
+		[LEVEL] = cell_text("memslot"), [TABLE] = cell_empty(),
+		[INDEX] = cell_empty(),		[ENTRY_ADDR] = cell_empty(),
+		[VALUE] = cell_text(""),	[MEANING] = cell_text(meaning),
+	};
+
+	if (space->memslot_count == 0)
+		return NULL;
+	snprintf(meaning, sizeof(meaning), "none: an access exits to the VMM (MMIO)");
+	for (size_t i = 0; i < space->memslot_count; i++) {
+		const struct memslot *slot = &space->memslots[i];
+
+		if (gpa < slot->start || gpa > slot->last)
+			continue;
+		cells[INDEX] = cell_number(slot->id);
+		snprintf(meaning, sizeof(meaning),
+			 "0x%" PRIx64 "-0x%" PRIx64 " is HVA 0x%" PRIx64 "%s%s; 0x%" PRIx64
+			 " is HVA 0x%" PRIx64,
+			 slot->start, slot->last + 1, slot->hva,
+			 slot->read_only ? ", read-only" : "", slot->dirty_log ? ", dirty log" : "",
+			 gpa, slot->hva + (gpa - slot->start));
+		break;
+	}
 	return emitter_row(emitter, cells);
 }
 
@@ -137,6 +167,8 @@ static struct error *walk_space(struct emitter *emitter, const struct selection 
 
 	for (unsigned int i = 0; i < space->step_count && !err; i++)
 		err = emit_step(emitter, &space->steps[i]);
+	if (!err)
+		err = emit_memslot(emitter, space, iova);
 	if (err)
 		return err;
 	switch (space->mode) {
@@ -189,7 +221,7 @@ const struct command command_walk = {
 	.summary = "one translation, level by level",
 	.description =
 		"Shows every entry that hardware reads to translate ADDR: the root, context and PASID "
-		"entries, then the page tables from the top. Each row has the entry's physical "
+		"entries, then the page tables from the top; of a virtual machine the memslot first. Each row has the entry's physical "
 		"address, its raw value and its bits in words; the last one says what ADDR becomes, or "
 		"where and why the translation stops. In a domain's view (--view sw) the way begins "
 		"at the domain's table.",

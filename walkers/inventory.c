@@ -12,6 +12,7 @@
 /* A new family is one new file and one row here. */
 const struct walker *const walkers[] = {
 	&walker_intel,
+	&walker_kvm_x86,
 	NULL,
 };
 
@@ -219,6 +220,7 @@ void inventory_destroy(struct inventory *inventory)
 	}
 	for (size_t i = 0; i < inventory->space_count; i++) {
 		free(inventory->spaces[i]->devices);
+		free(inventory->spaces[i]->memslots);
 		free(inventory->spaces[i]);
 	}
 	for (size_t i = 0; i < inventory->warning_count; i++)

@@ -81,6 +81,16 @@ struct device {
 	bool pasid_capable, pasid_enabled;
 };
 
+/* A range of a virtual machine's memory and where its process has it. */
+struct memslot {
+	uint64_t start; /* guest-physical */
+	uint64_t last;
+	uint64_t hva; /* of start, in the process */
+	uint32_t id;
+	bool read_only;
+	bool dirty_log;
+};
+
 struct space {
 	char name[NAME_BYTES]; /* the `space` column; accepted as a TARGET */
 	const char *kind;      /* "device", "pasid", "domain", "vm", "process", "root" */
@@ -95,12 +105,16 @@ struct space {
 	int64_t pid;	       /* of the process, or of the VM's process; -1 */
 	char comm[NAME_BYTES]; /* its command name; "" */
 	const struct unit *unit;
+	const char *stage;     /* `stage` column, where it is not the format's own; NULL */
+	char words[256];       /* further words for the `owner` column; "" */
 	char type[NAME_BYTES]; /* domain type in words: "dma", "unmanaged", ...; "" */
 	char reason[160];      /* of SPACE_UNKNOWN and SPACE_BLOCKED */
 	struct space_step steps[SPACE_STEPS_MAX];
 	unsigned int step_count;
 	const struct device **devices;
 	size_t device_count;
+	struct memslot *memslots; /* of kind "vm", in ascending order */
+	size_t memslot_count;
 };
 
 struct inventory {
@@ -127,6 +141,7 @@ struct walker {
 /* All families, one row each. NULL-terminated. */
 extern const struct walker *const walkers[];
 extern const struct walker walker_intel;
+extern const struct walker walker_kvm_x86;
 
 /* inventory_create() - everything that can be found in @kernel. */
 struct error *inventory_create(struct kernel *kernel, struct inventory **ret);
