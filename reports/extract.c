@@ -20,6 +20,8 @@
 #include "target/noted.h"
 #include "target/page_set.h"
 #include "target/recorder.h"
+#include "walkers/node_stats.h"
+#include "walkers/resources.h"
 
 static const struct column columns[] = {
 	{ "reason", COLUMN_TEXT, 14,
@@ -157,6 +159,23 @@ static void touch_log(struct extract *extract)
 	error_free(err);
 }
 
+/* What usage and check set beside the tables: counters, the tree of resources. */
+static void touch_reconciled(struct extract *extract)
+{
+	static const char *const counters[] = { "NR_IOMMU_PAGES", "NR_SECONDARY_PAGETABLE" };
+	struct resources resources;
+
+	recorder_set_reason(extract->memory, RECORD_STRUCTS);
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+		bool found = false;
+		int64_t pages = 0;
+
+		error_free(node_stat_read(extract->kernel, counters[i], &found, &pages));
+	}
+	error_free(resources_read(extract->kernel, &resources));
+	resources_free(&resources);
+}
+
 static struct error *touch_all(struct extract *extract, struct session *session)
 {
 	struct inventory *inventory = NULL;
@@ -168,6 +187,8 @@ static struct error *touch_all(struct extract *extract, struct session *session)
 		touch(extract, banner, 1);
 	if (!err)
 		err = touch_tables(extract, session, inventory);
+	if (!err)
+		touch_reconciled(extract);
 	if (!err && !session->options.no_log)
 		touch_log(extract);
 	return err ? err : recorder_error(extract->memory);

@@ -14,11 +14,13 @@ static const struct column columns[] = {
 	{ "space", COLUMN_TEXT, 14, "the address space; can be used as a TARGET" },
 	{ "iova", COLUMN_ADDRESS, 18, "first input address (IOVA, GPA or VA)" },
 	{ "length", COLUMN_NUMBER, 12, "bytes" },
-	{ "phys", COLUMN_ADDRESS, 14, "first output address; empty where the table is unknown" },
+	{ "phys", COLUMN_ADDRESS, 14,
+	  "first output address; empty where the table is unknown, and of a page without one: swapped "
+	  "out" },
 	{ "page_size", COLUMN_NUMBER, 10, "bytes that one leaf entry maps" },
 	{ "perm", COLUMN_TEXT, 4,
 	  "what hardware allows, over all levels: three characters of rwx-; x only in formats "
-	  "that control execution" },
+	  "that control execution; --- of what the kernel keeps in entries that map nothing" },
 	{ "attrs", COLUMN_TEXT, 16,
 	  "tokens joined by |, sorted; `unknown`: a table of this range is not in the dump" },
 	{ "page_state", COLUMN_TEXT, 4, "empty in this version" },
@@ -32,7 +34,7 @@ const struct schema schema_pagemap = { "pagemap", columns, COLUMNS };
 struct row {
 	uint64_t iova;
 	uint64_t length; /* 0: no row; never the whole 64-bit space */
-	uint64_t phys;
+	uint64_t phys;	 /* or PT_NO_ADDRESS */
 	uint64_t page_size;
 	uint32_t attrs;
 	uint8_t perm;
@@ -58,7 +60,8 @@ static struct error *emit_row(struct pagemap *pagemap, const struct row *row)
 		[SPACE] = cell_text(pagemap->space->name),
 		[IOVA] = cell_number(row->iova),
 		[LENGTH] = cell_number(row->length),
-		[PHYS] = row->unknown ? cell_empty() : cell_number(row->phys),
+		[PHYS] = row->unknown || row->phys == PT_NO_ADDRESS ? cell_empty()
+								    : cell_number(row->phys),
 		[PAGE_SIZE] = row->unknown ? cell_empty() : cell_number(row->page_size),
 		[PAGE_STATE] = cell_text(""),
 	};
@@ -84,9 +87,10 @@ static bool row_continues(const struct row *row, const struct row *next)
 	if (row->length == 0 || row->iova + row->length != next->iova ||
 	    row->length + next->length < row->length || row->unknown != next->unknown)
 		return false;
-	return row->unknown ||
-	       (row->phys + row->length == next->phys && row->page_size == next->page_size &&
-		row->attrs == next->attrs && row->perm == next->perm);
+	const bool joined = row->phys == PT_NO_ADDRESS ? next->phys == PT_NO_ADDRESS
+						       : row->phys + row->length == next->phys;
+	return row->unknown || (joined && row->page_size == next->page_size &&
+				row->attrs == next->attrs && row->perm == next->perm);
 }
 
 static struct error *flush_row(struct pagemap *pagemap)
@@ -115,7 +119,8 @@ static void clip(const struct pagemap *pagemap, struct row *row)
 		uint64_t cut = pagemap->start - row->iova;
 
 		row->iova += cut;
-		row->phys += cut;
+		if (row->phys != PT_NO_ADDRESS)
+			row->phys += cut;
 		row->length -= cut;
 	}
 	if (row->iova + (row->length - 1) > pagemap->last)
@@ -145,7 +150,8 @@ static struct error *on_leaves(void *arg, const struct pt_leaves *leaves)
 		struct row one = row;
 
 		one.iova += i << leaves->size_lg2;
-		one.phys += i << leaves->size_lg2;
+		if (one.phys != PT_NO_ADDRESS)
+			one.phys += i << leaves->size_lg2;
 		clip(pagemap, &one);
 		err = emit_row(pagemap, &one);
 	}
@@ -158,7 +164,8 @@ static struct error *on_fault(void *arg, const struct pt_fault *fault)
 
 	table_faults_add(&pagemap->faults, fault);
 	/* A table that was entered again, or an entry that hardware refuses, hides nothing. */
-	if (fault->kind == PT_FAULT_REPEATED || fault->kind == PT_FAULT_INVALID)
+	if (fault->kind == PT_FAULT_REPEATED || fault->kind == PT_FAULT_INVALID ||
+	    fault->kind == PT_FAULT_TORN)
 		return NULL;
 	const struct row row = {
 		.iova = fault->iova,
@@ -189,7 +196,7 @@ static struct error *emit_passthrough(struct pagemap *pagemap)
 		[PAGE_STATE] = cell_text(""),
 	};
 
-	pt_permission_text(PT_R | PT_W, perm);
+	pt_permission_text(pagemap->space->tree.perm ? pagemap->space->tree.perm : PT_R | PT_W, perm);
 	cells[PERM] = cell_text(perm);
 	return emitter_row(pagemap->emitter, cells);
 }
@@ -207,6 +214,7 @@ static struct error *print_space(struct session *session, struct emitter *emitte
 	};
 	struct pt_visitor visitor = {
 		.leaves = on_leaves,
+		.soft = on_leaves,
 		.fault = on_fault,
 		.arg = &pagemap,
 	};
@@ -293,7 +301,13 @@ const struct command command_pagemap = {
 		"space whose table is not in the dump is printed with empty phys and the attribute "
 		"`unknown`, and counted on stderr; it is never left out. A device that is passed "
 		"through has one row, with the attribute `passthrough`. With `all` a table that "
-		"several devices share is printed once.",
+		"several devices share is printed once; processes are not in it.\n"
+		"\n"
+		"Of a process (pid:N) also what the kernel keeps in entries that are not present is "
+		"printed, with perm `---`: prot-none (PROT_NONE or a NUMA hint), migration, swap, "
+		"hwpoison, marker (with guard, poisoned or uffd-wp), device-private, "
+		"device-exclusive, invalidated (a large page being split). All but swap and marker "
+		"have the address of a page in phys. An entry that is empty has no row.",
 	.options = OPTION_VIEW | OPTION_FORMAT | OPTION_OUTPUT | OPTION_EACH,
 	.arguments_min = 1,
 	.arguments_max = 3,

@@ -35,6 +35,9 @@ struct options {
 	bool manual;		    /* help --man */
 	bool list_only;		    /* extract --list */
 	bool no_log;		    /* extract --no-log */
+	unsigned int near;	    /* usage --near: entries of a near-empty table, at most */
+	bool histogram;		    /* usage --histogram */
+	bool counters;		    /* usage --counters */
 	enum types_from types_from; /* --types */
 };
 

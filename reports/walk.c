@@ -10,8 +10,8 @@
 
 static const struct column columns[] = {
 	{ "level", COLUMN_TEXT, 9,
-	  "root, context, pasid-dir, pasid: the way to the tables; memslot: where a virtual machine's "
-	  "process has ADDR; a number: the table's level, 0 the leaf-most" },
+	  "root, context, pasid-dir, pasid, dte, gcr3: the way to the tables; memslot: where a "
+	  "virtual machine's process has ADDR; a number: the table's level, 0 the leaf-most" },
 	{ "table", COLUMN_ADDRESS, 14, "physical address of the structure or table" },
 	{ "index", COLUMN_NUMBER, 5, "number of the entry in it; of a memslot its id" },
 	{ "entry_addr", COLUMN_ADDRESS, 14, "physical address of the entry" },
@@ -113,20 +113,33 @@ static void describe_step(const struct pt_geometry *geometry, const struct pt_st
 	pt_permission_text(step->perm, perm);
 	switch (step->run.kind) {
 	case PT_TABLE:
+		if (step->skips) {
+			snprintf(meaning, size,
+				 "table -> 0x%" PRIx64 " (%s) skips levels whose bits of 0x%" PRIx64
+				 " are not zero; translation stops here",
+				 step->run.address, bits, iova);
+			break;
+		}
 		snprintf(meaning, size, "table -> 0x%" PRIx64 " (%s)%s", step->run.address, bits,
 			 is_repeated(steps, n) ? "; this table was met above: a loop" : "");
 		break;
 	case PT_LEAF:
 		snprintf(meaning, size,
-			 "leaf %s -> 0x%" PRIx64 " %s (%s); 0x%" PRIx64 " is 0x%" PRIx64,
+			 "leaf %s -> 0x%" PRIx64 " %s (%s)%s; 0x%" PRIx64 " is 0x%" PRIx64,
 			 size_text(step->run.size_lg2, page, sizeof(page)), step->run.address, perm,
-			 bits, iova,
+			 bits, step->run.torn ? ", its other entries differ" : "", iova,
 			 step->run.address + (iova & (((uint64_t)1 << step->run.size_lg2) - 1)));
 		break;
 	case PT_INVALID:
 		snprintf(meaning, size,
 			 "invalid: reserved bits or an illegal size (%s); translation stops here",
 			 bits);
+		break;
+	case PT_SOFT:
+		snprintf(
+			meaning, size,
+			"not present to hardware, the kernel's own entry: %s; translation stops here",
+			bits);
 		break;
 	default:
 		snprintf(meaning, size, "empty: not present (%s); translation stops here", bits);
@@ -163,6 +176,7 @@ static struct error *walk_space(struct emitter *emitter, const struct selection 
 {
 	struct pt_step steps[PT_MAX_LEVELS];
 	char meaning[MEANING_BYTES];
+	char perm[4];
 	struct error *err = NULL;
 
 	for (unsigned int i = 0; i < space->step_count && !err; i++)
@@ -173,8 +187,9 @@ static struct error *walk_space(struct emitter *emitter, const struct selection 
 		return err;
 	switch (space->mode) {
 	case SPACE_PASSTHROUGH:
-		snprintf(meaning, sizeof(meaning), "%s: 0x%" PRIx64 " is 0x%" PRIx64 " rw-",
-			 space->reason, iova, iova);
+		pt_permission_text(space->tree.perm ? space->tree.perm : PT_R | PT_W, perm);
+		snprintf(meaning, sizeof(meaning), "%s: 0x%" PRIx64 " is 0x%" PRIx64 " %s",
+			 space->reason, iova, iova, perm);
 		return emit_end(emitter, "pass", meaning);
 	case SPACE_BLOCKED:
 		snprintf(meaning, sizeof(meaning), "%s; translation stops here", space->reason);
@@ -221,7 +236,8 @@ const struct command command_walk = {
 	.summary = "one translation, level by level",
 	.description =
 		"Shows every entry that hardware reads to translate ADDR: the root, context and PASID "
-		"entries, then the page tables from the top; of a virtual machine the memslot first. Each row has the entry's physical "
+		"entries (AMD: device table and GCR3 entries), then the page tables from the top; of a "
+		"virtual machine the memslot first. Each row has the entry's physical "
 		"address, its raw value and its bits in words; the last one says what ADDR becomes, or "
 		"where and why the translation stops. In a domain's view (--view sw) the way begins "
 		"at the domain's table.",

@@ -330,7 +330,9 @@ static struct error *source_read(struct btf_types *self, struct source *source,
 
 	if (!data)
 		return error_no_memory();
+	kernel_reading_symbols(self->kernel, true);
 	struct error *err = kernel_read(self->kernel, address, data, size);
+	kernel_reading_symbols(self->kernel, false);
 	if (err) {
 		struct error *why = err;
 

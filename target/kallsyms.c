@@ -679,3 +679,56 @@ struct error *kallsyms_add_modules(struct kernel *kernel, struct symbols *symbol
 	error_free(of_list);
 	return err;
 }
+
+struct module_symbols {
+	struct symbols symbols;
+	struct kernel *kernel;
+	struct symbols *loaded; /* NULL: not yet */
+};
+
+static size_t module_symbols_find(struct symbols *symbols, const char *name, uint64_t *addrs,
+				  size_t max)
+{
+	struct module_symbols *self = (struct module_symbols *)symbols;
+	size_t skipped = 0;
+
+	if (!self->loaded) {
+		struct kallsyms *modules = calloc(1, sizeof(*modules));
+
+		if (!modules)
+			return 0;
+		modules->symbols.ops = &kallsyms_ops;
+		self->loaded = &modules->symbols;
+		kernel_reading_symbols(self->kernel, true);
+		/* What cannot be read is not there: who needs it will say what is missing. */
+		error_free(kallsyms_add_modules(self->kernel, self->loaded, &skipped));
+		kernel_reading_symbols(self->kernel, false);
+	}
+	return kallsyms_find(self->loaded, name, addrs, max);
+}
+
+static void module_symbols_destroy(struct symbols *symbols)
+{
+	struct module_symbols *self = (struct module_symbols *)symbols;
+
+	if (self->loaded)
+		kallsyms_destroy(self->loaded);
+	free(self);
+}
+
+struct error *kallsyms_open_modules(struct kernel *kernel, struct symbols **ret)
+{
+	static const struct symbols_ops ops = {
+		.name = "modules",
+		.find = module_symbols_find,
+		.destroy = module_symbols_destroy,
+	};
+	struct module_symbols *self = calloc(1, sizeof(*self));
+
+	if (!self)
+		return error_no_memory();
+	self->symbols.ops = &ops;
+	self->kernel = kernel;
+	*ret = &self->symbols;
+	return NULL;
+}

@@ -31,6 +31,12 @@ struct error *kallsyms_open(struct kernel *kernel, struct symbols **ret);
  */
 struct error *kallsyms_add_modules(struct kernel *kernel, struct symbols *symbols, size_t *skipped);
 
+/*
+ * kallsyms_open_modules() - a provider of the symbols of @kernel's loaded modules alone, which are
+ * read when it is asked for the first time. It must not outlive @kernel, which may own it.
+ */
+struct error *kallsyms_open_modules(struct kernel *kernel, struct symbols **ret);
+
 /* kallsyms_count() - how many symbols there are, those of modules that were added included. */
 size_t kallsyms_count(const struct symbols *symbols);
 

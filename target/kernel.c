@@ -87,6 +87,38 @@ void kernel_close(struct kernel *kernel)
 	free(kernel);
 }
 
+struct error *kernel_add_symbols(struct kernel *kernel, struct symbols *symbols)
+{
+	if (kernel->symbols_count == KERNEL_SOURCES_MAX) {
+		symbols->ops->destroy(symbols);
+		return error_new("more than %d sources of symbols", KERNEL_SOURCES_MAX);
+	}
+	kernel->symbols[kernel->symbols_count++] = symbols;
+	return NULL;
+}
+
+struct error *kernel_add_types(struct kernel *kernel, struct types *types)
+{
+	if (kernel->types_count == KERNEL_SOURCES_MAX) {
+		types->ops->destroy(types);
+		return error_new("more than %d sources of types", KERNEL_SOURCES_MAX);
+	}
+	kernel->types[kernel->types_count++] = types;
+	return NULL;
+}
+
+void kernel_reading_symbols(struct kernel *kernel, bool begin)
+{
+	if (!kernel->reading_symbols)
+		return;
+	if (begin ? kernel->reading_depth++ : --kernel->reading_depth)
+		return;
+	kernel->reading_symbols(kernel->memory, begin);
+	/* A page that comes out of the cache later would not be seen to be read. */
+	if (!begin)
+		kernel_forget_pages(kernel);
+}
+
 static bool find_symbol(struct kernel *kernel, const char *name, uint64_t *ret)
 {
 	for (size_t i = 0; i < kernel->symbols_count; i++) {
@@ -136,6 +168,23 @@ struct error *kernel_resolve(struct kernel *kernel, const struct type_query *que
 			return err;
 		members[i].query = &queries[i];
 	}
+	return NULL;
+}
+
+struct error *kernel_enumerator(struct kernel *kernel, const char *enum_tag, const char *name,
+				bool *found, int64_t *ret)
+{
+	*found = false;
+	*ret = 0;
+	for (size_t i = 0; i < kernel->types_count && !*found; i++) {
+		struct types *types = kernel->types[i];
+		struct error *err = types->ops->enumerator(types, enum_tag, name, found, ret);
+
+		if (err)
+			return err;
+	}
+	if (kernel->notebook)
+		notebook_enumerator(kernel->notebook, enum_tag, name, *found, *ret);
 	return NULL;
 }
 

@@ -60,6 +60,16 @@ struct error *kernel_create(struct memory *memory, struct virtual_memory *virtua
 
 void kernel_close(struct kernel *kernel);
 
+/* One more source, asked behind those that there are; @kernel takes it over, also on error. */
+struct error *kernel_add_symbols(struct kernel *kernel, struct symbols *symbols);
+struct error *kernel_add_types(struct kernel *kernel, struct types *types);
+
+/*
+ * kernel_reading_symbols() - between a call with true and one with false, which may be nested,
+ * symbols or types are read: what a look-up needs, but not what an extract holds.
+ */
+void kernel_reading_symbols(struct kernel *kernel, bool begin);
+
 struct memory *kernel_memory(struct kernel *kernel);
 
 /*
@@ -80,6 +90,13 @@ bool kernel_symbol(struct kernel *kernel, const char *name, uint64_t *ret);
  */
 struct error *kernel_resolve(struct kernel *kernel, const struct type_query *queries,
 			     struct member *members, size_t count);
+
+/*
+ * kernel_enumerator() - the value of enum @enum_tag's @name; *found is false when this kernel has
+ * none. An empty @enum_tag means any enum.
+ */
+struct error *kernel_enumerator(struct kernel *kernel, const char *enum_tag, const char *name,
+				bool *found, int64_t *ret);
 
 /* kernel_read() - @len bytes at kernel virtual @address, or an error naming the address. */
 struct error *kernel_read(struct kernel *kernel, uint64_t address, void *data, size_t len);

@@ -22,8 +22,12 @@ struct kernel {
 	size_t types_count;
 	struct vmlinux *files[KERNEL_SOURCES_MAX];
 	size_t files_count;
-	uint64_t kaslr_offset;	     /* run-time minus link-time address */
-	struct notebook *notebook;   /* borrowed; NULL: nothing is noted */
+	const char *
+		symbol_file; /* path of the first file that was given, for messages while opening */
+	uint64_t kaslr_offset;	   /* run-time minus link-time address */
+	struct notebook *notebook; /* borrowed; NULL: nothing is noted */
+	void (*reading_symbols)(struct memory *memory, bool begin); /* or NULL */
+	unsigned int reading_depth;
 	const struct arch_ops *arch; /* NULL inside crash */
 	char release[KERNEL_RELEASE_BYTES];
 	char *pages; /* direct-mapped cache of virtual pages */

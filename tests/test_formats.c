@@ -261,7 +261,6 @@ static struct answer answer_of_steps(const struct pt_geometry *geometry,
 						[PT_LEAF] = MAPPED,
 						[PT_INVALID] = INVALID };
 	struct answer answer = { .outcome = REFUSED };
-	uint32_t attrs = ~0U;
 
 	if (count == 0)
 		return answer;
@@ -271,12 +270,10 @@ static struct answer answer_of_steps(const struct pt_geometry *geometry,
 						  : of_status[last->status];
 	if (answer.outcome != MAPPED)
 		return answer;
-	for (size_t i = 0; i < count; i++)
-		attrs &= steps[i].run.attrs | ~geometry->format->attrs_and;
 	answer.size_lg2 = last->run.size_lg2;
 	answer.phys = last->run.address + (input & ((1ULL << last->run.size_lg2) - 1));
 	pt_permission_text(last->perm, answer.perm);
-	pt_attributes_text(geometry, attrs & last->run.attrs, answer.attrs, sizeof(answer.attrs));
+	pt_attributes_text(geometry, last->effective.attrs, answer.attrs, sizeof(answer.attrs));
 	return answer;
 }
 
@@ -366,7 +363,9 @@ static void check_walk(const struct script *script, uint64_t input, const struct
 {
 	const struct pt_tree *tree = &script->space->tree;
 	struct met met = { .deepest = tree->geometry.levels - 1U };
-	const struct pt_visitor visitor = { on_table, on_leaves, on_fault, &met };
+	const struct pt_visitor visitor = {
+		.table = on_table, .leaves = on_leaves, .fault = on_fault, .arg = &met
+	};
 	struct pt_statistics statistics;
 	struct error *err = pt_walk(tree, script->memory, input & ~0xfffULL, input | 0xfff,
 				    &visitor, NULL, &statistics);

@@ -80,6 +80,17 @@ struct error *space_add_device(struct space *space, const struct device *device)
 	return append((void ***)&space->devices, &space->device_count, (void *)device);
 }
 
+struct error *space_add_id(struct space *space, const struct unit *unit, int64_t id)
+{
+	struct space_id *larger = realloc(space->ids, (space->id_count + 1) * sizeof(*larger));
+
+	if (!larger)
+		return error_no_memory();
+	space->ids = larger;
+	space->ids[space->id_count++] = (struct space_id){ unit, id };
+	return NULL;
+}
+
 struct error *inventory_add_hw_space(struct inventory *inventory, const struct unit *unit,
 				     const struct device *device, const char *kind,
 				     struct space **ret)
@@ -143,6 +154,20 @@ void space_set_mode(struct space *space, enum space_mode mode, const char *forma
 	va_start(args, format);
 	vsnprintf(space->reason, sizeof(space->reason), format, args);
 	va_end(args);
+}
+
+void unit_add_part(struct unit *unit, const char *name, uint64_t bytes)
+{
+	size_t i = 0;
+
+	while (i < unit->part_count && strcmp(unit->parts[i].name, name) != 0)
+		i++;
+	if (i == UNIT_PARTS_MAX)
+		return;
+	unit->parts[i].name = name;
+	unit->parts[i].bytes += bytes;
+	if (i == unit->part_count)
+		unit->part_count++;
 }
 
 struct error *inventory_warn(struct inventory *inventory, struct error *err, const char *where)
@@ -221,6 +246,7 @@ void inventory_destroy(struct inventory *inventory)
 	for (size_t i = 0; i < inventory->space_count; i++) {
 		free(inventory->spaces[i]->devices);
 		free(inventory->spaces[i]->memslots);
+		free(inventory->spaces[i]->ids);
 		free(inventory->spaces[i]);
 	}
 	for (size_t i = 0; i < inventory->warning_count; i++)

@@ -43,6 +43,14 @@ struct space_step {
 
 enum { SPACE_STEPS_MAX = 4 };
 
+/* Memory that a unit's driver has for other than page tables: root table, queues, ... */
+struct unit_part {
+	const char *name; /* "context", "irq-remap" */
+	uint64_t bytes;
+};
+
+enum { UNIT_PARTS_MAX = 12 };
+
 struct unit {
 	char name[NAME_BYTES];	 /* "dmar0" */
 	char driver[NAME_BYTES]; /* "intel-iommu" */
@@ -51,6 +59,8 @@ struct unit {
 	uint64_t address;	 /* kernel virtual address of its struct iommu_device */
 	uint32_t segment;
 	bool translating;
+	struct unit_part parts[UNIT_PARTS_MAX];
+	size_t part_count;
 };
 
 /* A device known to the kernel, or a requester that only hardware tables know. */
@@ -91,6 +101,12 @@ struct memslot {
 	bool dirty_log;
 };
 
+/* The id under which a unit's caches keep a domain's translations, as the kernel remembers it. */
+struct space_id {
+	const struct unit *unit;
+	int64_t id;
+};
+
 struct space {
 	char name[NAME_BYTES]; /* the `space` column; accepted as a TARGET */
 	const char *kind;      /* "device", "pasid", "domain", "vm", "process", "root" */
@@ -115,6 +131,8 @@ struct space {
 	size_t device_count;
 	struct memslot *memslots; /* of kind "vm", in ascending order */
 	size_t memslot_count;
+	struct space_id *ids; /* of a domain, one a unit, where the kernel keeps them */
+	size_t id_count;
 };
 
 struct inventory {
@@ -152,6 +170,8 @@ struct error *inventory_add_unit(struct inventory *inventory, struct unit **ret)
 struct error *inventory_add_device(struct inventory *inventory, struct device **ret);
 struct error *inventory_add_space(struct inventory *inventory, struct space **ret);
 struct error *space_add_device(struct space *space, const struct device *device);
+/* space_add_id() - the kernel's domain has @id in @unit. */
+struct error *space_add_id(struct space *space, const struct unit *unit, int64_t id);
 
 /* inventory_add_hw_space() - what hardware has for @device: a space of its name and unit. */
 struct error *inventory_add_hw_space(struct inventory *inventory, const struct unit *unit,
@@ -176,6 +196,9 @@ struct space_step *space_add_step(struct space *space, const char *level, uint64
 /* space_set_mode() - how @space translates, and why, in words. */
 void space_set_mode(struct space *space, enum space_mode mode, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* unit_add_part() - @bytes more of the part called @name, a string literal. */
+void unit_add_part(struct unit *unit, const char *name, uint64_t bytes);
 
 /* inventory_warn() - record what could not be read. Consumes @err; takes NULL. */
 struct error *inventory_warn(struct inventory *inventory, struct error *err, const char *where);

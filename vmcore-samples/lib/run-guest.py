@@ -37,6 +37,12 @@ VTD_REGISTERS = (
     ("FSTS", 0x34, 1),
     ("IRTA", 0xB8, 2),
 )
+AMD_BASE = 0xFED80000
+AMD_REGISTERS = (
+    ("DEVTAB", 0x00, 2),
+    ("CTRL", 0x18, 2),
+    ("EFR", 0x30, 2),
+)
 
 
 class GuestError(Exception):
@@ -118,11 +124,14 @@ def words_at(monitor, address, count):
     return sum(int(word, 16) << 32 * i for i, word in enumerate(words))
 
 
-def read_registers(monitor):
+def read_registers(monitor, qemu):
     """The IOMMU's registers and the processor's paging registers as records."""
     records = []
-    for name, offset, count in VTD_REGISTERS:
-        value = words_at(monitor, VTD_BASE + offset, count)
+    base, registers = VTD_BASE, VTD_REGISTERS
+    if "amd-iommu" in [word.split(",")[0] for word in qemu]:
+        base, registers = AMD_BASE, AMD_REGISTERS
+    for name, offset, count in registers:
+        value = words_at(monitor, base + offset, count)
         records.append(f"reg {name} {value:#x}")
     answer = monitor.human("info registers")
     for name in ("CR0", "CR3", "CR4", "EFER"):
@@ -190,7 +199,7 @@ def run(options):
                     panic(serial_path, console, deadline)
                 monitor.execute("stop")
                 ready = time.monotonic() - started
-                records += read_registers(monitor)
+                records += read_registers(monitor, options.qemu)
                 for dump in options.dump:
                     form, name = dump.split(":", 1)
                     monitor.execute(
