@@ -184,15 +184,13 @@ def read_registers(debugger):
     general = debugger.execute("regs")
     control = debugger.execute("creg")
     segments = debugger.execute("sreg")
-    values = {name: int(value.replace("_", ""), 16)
-              for name, value in re.findall(r"\b(r\w\w?|rip):\s*([0-9a-f]+_[0-9a-f]+)", general)}
+    values = {name: int(value.replace("_", ""), 16) for name, value in
+              re.findall(r"^(r\w\w?) ?: ([0-9a-f]{8}_[0-9a-f]{8})$", general, re.M)}
     values["eflags"] = int(re.search(r"eflags 0x([0-9a-f]+)", general).group(1), 16)
-    for name, value in re.findall(r"^(CR[0-4]|EFER)=0x([0-9a-f_]+)", control, re.M):
-        values[name] = int(value.replace("_", ""), 16)
+    for name, value in re.findall(r"^(CR[0-4]|EFER)=0x([0-9a-f]+)", control, re.M):
+        values[name] = int(value, 16)
     for name, value in re.findall(r"^([c-gs]s):0x([0-9a-f]+),", segments, re.M):
         values[name] = int(value, 16)
-    for name, value in re.findall(r"\b(FS_BASE|GS_BASE):\s*0x([0-9a-f_]+)", segments + control):
-        values[name.lower()] = int(value.replace("_", ""), 16)
     return values
 
 
@@ -207,7 +205,9 @@ def prstatus(values):
     """NT_PRSTATUS of one CPU: struct elf_prstatus of x86-64 (linux/elfcore.h, asm/user_64.h)."""
     order = ("r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs eflags "
              "rsp ss fs_base gs_base ds es fs gs").split()
-    registers = struct.pack("<27Q", *(values.get(name, 0) for name in order))
+    # The debugger does not show the bases of null segments; nobody needs them here.
+    known = {"orig_rax": 0xFFFFFFFFFFFFFFFF, "fs_base": 0, "gs_base": 0, **values}
+    registers = struct.pack("<27Q", *(known[name] for name in order))
     return note("CORE", 1, bytes(112) + registers + bytes(8))
 
 
