@@ -313,7 +313,9 @@ def run(options):
     records.insert(0, truth.HEADER)
     (output / "truth").write_text(truth.frame(records), encoding="ascii")
     guest_truth.unlink()
-    print(f"ready {ready:.1f} s, dumped {time.monotonic() - started:.1f} s")
+    busy = os.times().children_user + os.times().children_system
+    print(f"ready {ready:.1f} s, dumped {time.monotonic() - started:.1f} s, "
+          f"{busy:.1f} s of processor time")
 
 
 def main():
