@@ -363,20 +363,13 @@ static void set_words(const struct scan *scan, const struct root *root)
 		 root->invalid ? " state=invalid" : "", scan->vm);
 }
 
-/* A space of the VM at hand; its name comes when all of them are known. */
-static struct error *add_space(struct scan *scan, const struct root *found)
+/* Make the space of @root; its name comes when all of them are known. */
+static struct error *add_space(const struct scan *scan, struct root *root)
 {
-	struct root *larger = realloc(scan->roots, (scan->root_count + 1) * sizeof(*larger));
-
-	if (!larger)
-		return error_no_memory();
-	scan->roots = larger;
-	struct root *root = &scan->roots[scan->root_count];
-	*root = *found;
 	struct error *err = inventory_add_space(scan->inventory, &root->space);
+
 	if (err)
 		return err;
-	scan->root_count++;
 	struct space *space = root->space;
 	space->kind = "vm";
 	space->view = VIEW_HW;
@@ -384,7 +377,6 @@ static struct error *add_space(struct scan *scan, const struct root *found)
 	space->pid = scan->pid;
 	space->stage = root->shadow ? "first" : "second";
 	memcpy(space->comm, scan->comm, sizeof(space->comm));
-	snprintf(space->name, sizeof(space->name), "vm:0x%" PRIx64, scan->vm);
 	if (root->phys == 0)
 		space_set_mode(space, SPACE_BLOCKED, "it has no table: no VCPU has run yet");
 	else
@@ -402,7 +394,12 @@ static struct error *add_root(struct scan *scan, const struct root *root)
 		if (scan->roots[i].phys == root->phys)
 			return NULL;
 	}
-	return add_space(scan, root);
+	struct root *larger = realloc(scan->roots, (scan->root_count + 1) * sizeof(*larger));
+	if (!larger)
+		return error_no_memory();
+	scan->roots = larger;
+	scan->roots[scan->root_count++] = *root;
+	return NULL;
 }
 
 /* The root whose struct kvm_mmu_page is at @page. */
@@ -555,6 +552,18 @@ static struct error *read_owner(struct scan *scan)
 	return err;
 }
 
+static int by_address_space(const void *left, const void *right)
+{
+	const struct root *a = left;
+	const struct root *b = right;
+
+	if (a->address_space != b->address_space)
+		return a->address_space < b->address_space ? -1 : 1;
+	if (a->nested != b->nested)
+		return a->nested ? 1 : -1;
+	return (a->phys > b->phys) - (a->phys < b->phys);
+}
+
 static struct error *read_vm(struct scan *scan)
 {
 	static const struct root none;
@@ -571,7 +580,13 @@ static struct error *read_vm(struct scan *scan)
 	if (!err)
 		err = inventory_warn(scan->inventory, read_vcpus(scan), where);
 	if (!err && scan->root_count == scan->first_root)
-		err = add_space(scan, &none);
+		err = add_root(scan, &none);
+	if (err)
+		return err;
+	qsort(scan->roots + scan->first_root, scan->root_count - scan->first_root,
+	      sizeof(*scan->roots), by_address_space);
+	for (size_t i = scan->first_root; i < scan->root_count && !err; i++)
+		err = add_space(scan, &scan->roots[i]);
 	return err;
 }
 
@@ -622,11 +637,13 @@ static struct error *read_vms(struct scan *scan, uint64_t head)
 		scan->vm = cursor.node - scan->members[KVM_LIST].offset;
 		err = read_vm(scan);
 	}
-	if (!err)
-		err = inventory_warn(scan->inventory, cursor.error, "vm_list");
+	if (err) {
+		error_free(cursor.error);
+		return err;
+	}
 	for (size_t i = 0; i < scan->root_count; i++)
 		set_name(scan, &scan->roots[i]);
-	return err;
+	return inventory_warn(scan->inventory, cursor.error, "vm_list");
 }
 
 static struct error *discover(struct kernel *kernel, struct inventory *inventory)

@@ -22,9 +22,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "secret.h"
 
 enum {
 	PAGE = 4096,
@@ -550,26 +551,6 @@ __attribute__((noreturn)) static void usage(void)
 	exit(EXIT_FAILURE);
 }
 
-/*
- * Bytes that only this process and the page cache hold, as a customer's would: nothing
- * that claims to leave users' memory out may have them.
- */
-static void keep_secret(void)
-{
-	static unsigned char secret[PAGE] __attribute__((aligned(4096), used));
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "/run/secret-%s", label);
-	FILE *file = fopen(path, "w");
-	if (!file || getrandom(secret, sizeof(secret), 0) != sizeof(secret) ||
-	    fwrite(secret, 1, sizeof(secret), file) != sizeof(secret) || fclose(file))
-		die("cannot keep a secret in %s", path);
-	fprintf(truth, "secret %s ", label);
-	for (size_t i = 0; i < 64; i++)
-		fprintf(truth, "%02x", secret[i]);
-	fputc('\n', truth);
-}
-
 int main(int argc, char **argv)
 {
 	bool at_zero = false, gigantic = false, dma = false, faults = false;
@@ -618,7 +599,8 @@ int main(int argc, char **argv)
 	truth = fopen(partial, "w");
 	if (!truth)
 		die("cannot write %s", partial);
-	keep_secret();
+	if (!keep_secret(truth, label))
+		die("cannot keep a secret");
 
 	if (at_zero)
 		map(allocate(PAGE, 0), 0, PAGE, RW);

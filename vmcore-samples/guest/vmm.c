@@ -25,6 +25,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "secret.h"
+
 enum {
 	PAGE = 4096,
 	MAX_SLOTS = 16,
@@ -740,6 +742,8 @@ int main(int argc, char **argv)
 	if (!truth || pagemap < 0 || kpageflags < 0)
 		die("cannot open %s, pagemap or kpageflags", partial);
 
+	if (!keep_secret(truth, label))
+		die("cannot keep a secret");
 	read_parameters();
 	make_vm();
 	char *memory = small_pages(8);
