@@ -39,6 +39,9 @@ DIRECT_MAP = 0xFFFF888000000000
 STOP_LIVE = "__x64_sys_pause"
 STOP_PANIC = "__crash_kexec"
 
+# Megabytes that Bochs keeps in memory at once; the rest of the guest's goes to a file.
+HOST_MEMORY_MAX = 2048
+
 # The emulated clock. The time stamp counter counts instructions, too, whatever CPUID says of its
 # frequency: told so, the guest does not sleep hundreds of times as long as it means to.
 INSTRUCTIONS_PER_SECOND = 10_000_000
@@ -48,7 +51,7 @@ CMDLINE = f"tsc_early_khz={INSTRUCTIONS_PER_SECOND // 1000} cryptomgr.notests=1"
 BOCHSRC = """\
 display_library: term
 cpu: model={cpu}, count=1, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1
-memory: guest={memory}, host={memory}
+memory: guest={memory}, host={host}
 romimage: file=/usr/share/bochs/BIOS-bochs-latest
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 ata0-master: type=cdrom, path={iso}, status=inserted
@@ -296,7 +299,8 @@ def run(options):
     ) as log:
         folder = pathlib.Path(temporary)
         bochsrc = BOCHSRC.format(
-            ips=INSTRUCTIONS_PER_SECOND, cpu=options.cpu, memory=options.memory, iso=make_iso(options, folder),
+            ips=INSTRUCTIONS_PER_SECOND, cpu=options.cpu, memory=options.memory, host=min(options.memory, HOST_MEMORY_MAX),
+            iso=make_iso(options, folder),
             console=console, truth=guest_truth, log=output / "bochs.log")
         (folder / "bochsrc").write_text(bochsrc)
         (folder / "inputrc").write_text("set enable-bracketed-paste off\n")
