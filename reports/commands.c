@@ -346,6 +346,8 @@ static const char target_help[] =
 	"  0000:3b:00.0        a PCI device (3b:00.0 when the segment is 0), and its PASIDs\n"
 	"  0000:3b:00.0 pasid=N  one PASID of it\n"
 	"  domain:ADDR         an iommu_domain, by its kernel address\n"
+	"  vm:PID, vm:ADDR     a virtual machine, by its process or its struct kvm: all of its tables;\n"
+	"                      the `space` column names a single one\n"
 	"  group:N             the devices of an IOMMU group\n"
 	"  dmar0               all that a unit translates\n"
 	"  pid:N               a process, by its PID or that of a thread: its user addresses\n"

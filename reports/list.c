@@ -29,7 +29,7 @@ static const struct column columns[] = {
 	  "dma-owner=user (VFIO or iommufd), alias-of, ats, pri, pasid (on, off; absent: the device "
 	  "cannot), why (of blocked and unknown); of a virtual machine pid, comm, vcpus, as (address "
 	  "space; 1 is system management mode's), memslots, mmu (tdp, legacy, shadow), nested=yes "
-	  "(of a guest's guest), state=invalid (being torn down), kvm (its struct kvm)" },
+	  "(of a guest's guest), state=invalid (being torn down) or idle (kept for later), kvm (its struct kvm)" },
 	{ "devices", COLUMN_TEXT, 12, "devices that translate by it, joined by |" },
 	{ "table_pages", COLUMN_NUMBER, 11, "with --sizes: table pages" },
 	{ "table_bytes", COLUMN_NUMBER, 11, "with --sizes: bytes in them" },

@@ -532,6 +532,44 @@ static void test_table_of_formats(void)
 	}
 }
 
+/*
+ * Marks of the tables' owner (KVM: arch/x86/kvm/mmu/spte.h): an MMIO entry of EPT and one of NPT
+ * are misconfigured or reserved on purpose, and no mapping; one whose rights were taken away is.
+ */
+static void test_marks(void)
+{
+	static const struct {
+		uint64_t entry;
+		enum pt_kind plain; /* without marks */
+		enum pt_kind marked;
+	} ept[] = {
+		{ 0x000000f8d0000066, PT_INVALID, PT_EMPTY }, /* MMIO: R=0 W=1 X=1 */
+		{ 0x80000000000001a0, PT_EMPTY, PT_EMPTY },   /* frozen */
+		{ 0x0000000000007837, PT_LEAF, PT_LEAF },     /* bit 11 */
+		{ 0x0000000000007037, PT_LEAF, PT_EMPTY },
+		{ 0x0000000000007832, PT_INVALID, PT_INVALID }, /* W without R: a real fault */
+		{ 0x0050000000007830, PT_EMPTY, PT_LEAF },	/* RWX taken away */
+	};
+	struct pt_geometry plain;
+	struct pt_geometry marked;
+
+	if (!EXPECT_NO_ERROR(pt_geometry_init(&pt_format_ept, NULL, &plain)))
+		return;
+	marked = plain;
+	marked.empty = (struct pt_mark){ 1 << 11, 0 };
+	marked.tracked = (struct pt_mark){ 1 << 11, 1 << 11 };
+	for (size_t i = 0; i < sizeof(ept) / sizeof(ept[0]); i++) {
+		struct pt_run run;
+
+		plain.format->decode(&plain, 0, &ept[i].entry, 0, 1, &run);
+		EXPECT(run.kind == ept[i].plain, "0x%" PRIx64 " is %u", ept[i].entry, run.kind);
+		marked.format->decode(&marked, 0, &ept[i].entry, 0, 1, &run);
+		EXPECT(run.kind == ept[i].marked, "0x%" PRIx64 " is %u with marks", ept[i].entry,
+		       run.kind);
+		EXPECT(i != 5 || run.perm == 0, "rights that were taken away are there");
+	}
+}
+
 /* Joined by '|', sorted, and cut between names when there is no room. */
 static void test_texts(void)
 {
@@ -588,6 +626,7 @@ void suite_formats(void)
 	CU_add_test(suite, "x86_64.txt", test_x86_64);
 	CU_add_test(suite, "x86_64-invalid.txt", test_x86_64_invalid);
 	CU_add_test(suite, "table of formats", test_table_of_formats);
+	CU_add_test(suite, "marks of the tables' owner", test_marks);
 	CU_add_test(suite, "texts of attributes and permissions", test_texts);
 	CU_add_test(suite, "describe() keeps within its room", test_describe_is_bounded);
 }

@@ -8,9 +8,9 @@
  * mmu/tdp_mmu.c, mmu/mmu.c. The formats of the tables: formats/ept.c, formats/x86_64.c (NPT).
  *
  * A VM has a root for each address space (the second one is that of system management mode)
- * and each role in use. The TDP MMU lists its roots itself; the older MMU's are those of its
- * pages that somebody holds as a root, among them the shadow tables of nested guests. A VCPU's
- * current root is looked at, too: it is all that there is to see without the module's types.
+ * and each role in use. The TDP MMU lists its roots itself; the older MMU's are found among
+ * its pages, and with them the shadow tables of nested guests. A VCPU's current root is looked at,
+ * too: it is all that there is to see without the module's types.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -43,6 +43,7 @@ enum field {
 	PAGE_LINK,
 	PAGE_SPT,
 	PAGE_ROOT_COUNT,
+	PAGE_PARENTS,
 	PAGE_LEVEL,
 	PAGE_DIRECT,
 	PAGE_INVALID,
@@ -87,6 +88,7 @@ static const struct type_query fields[FIELDS] = {
 	[PAGE_LINK] = { "kvm_mmu_page", "link", NULL },
 	[PAGE_SPT] = { "kvm_mmu_page", "spt", NULL },
 	[PAGE_ROOT_COUNT] = { "kvm_mmu_page", "root_count", NULL },
+	[PAGE_PARENTS] = { "kvm_mmu_page", "parent_ptes.val", NULL },
 	[PAGE_LEVEL] = { "kvm_mmu_page", "role.level", NULL },
 	[PAGE_DIRECT] = { "kvm_mmu_page", "role.direct", NULL },
 	[PAGE_INVALID] = { "kvm_mmu_page", "role.invalid", NULL },
@@ -127,6 +129,7 @@ struct root {
 	bool nested; /* of a guest's guest: the input is its address, not this VM's */
 	bool shadow; /* no second stage at all: the input is the guest's virtual address */
 	bool invalid;
+	bool idle; /* nobody holds it: kept for later */
 	bool ad_disabled;
 };
 
@@ -360,7 +363,10 @@ static void set_words(const struct scan *scan, const struct root *root)
 		 : root->tdp_mmu ? "tdp"
 				 : "legacy",
 		 root->address_space ? " smm=yes" : "", root->nested ? " nested=yes" : "",
-		 root->invalid ? " state=invalid" : "", scan->vm);
+		 root->invalid ? " state=invalid"
+		 : root->idle  ? " state=idle"
+			       : "",
+		 scan->vm);
 }
 
 /* Make the space of @root; its name comes when all of them are known. */
@@ -403,12 +409,12 @@ static struct error *add_root(struct scan *scan, const struct root *root)
 }
 
 /* The root whose struct kvm_mmu_page is at @page. */
-static struct error *read_root_page(struct scan *scan, uint64_t page, bool tdp_mmu)
+static struct error *read_root_page(struct scan *scan, uint64_t page, bool tdp_mmu, bool held)
 {
 	enum { LEVEL, DIRECT, INVALID, SMM, GUEST_MODE, AD_DISABLED, ROLE };
 	uint64_t role[ROLE] = { 0 };
 	uint64_t spt = 0;
-	struct root root = { .tdp_mmu = tdp_mmu };
+	struct root root = { .tdp_mmu = tdp_mmu, .idle = !held };
 	struct error *err = get(scan, page, PAGE_SPT, &spt);
 
 	for (int i = 0; i < ROLE && !err; i++) {
@@ -430,17 +436,43 @@ static struct error *read_root_page(struct scan *scan, uint64_t page, bool tdp_m
 
 static struct error *read_tdp_roots(struct scan *scan)
 {
+	uint64_t first = 0;
+
 	if (!has(scan, KVM_TDP_ROOTS) || !has(scan, PAGE_LINK))
 		return NULL;
-	struct list_cursor cursor = list_begin(scan->vm + scan->members[KVM_TDP_ROOTS].offset);
-	struct error *err = NULL;
-
+	/* Where the TDP MMU is off this list is never made, up to 6.1. */
+	const uint64_t head = scan->vm + scan->members[KVM_TDP_ROOTS].offset;
+	struct error *err = kernel_read(scan->kernel, head, &first, sizeof(first));
+	if (err || first == 0)
+		return err;
+	struct list_cursor cursor = list_begin(head);
 	while (!err && list_next(scan->kernel, &cursor))
-		err = read_root_page(scan, cursor.node - scan->members[PAGE_LINK].offset, true);
+		err = read_root_page(scan, cursor.node - scan->members[PAGE_LINK].offset, true,
+				     true);
 	return err ? err : cursor.error;
 }
 
-/* The older MMU's pages; those that are held as roots are. */
+/*
+ * Whether one of the older MMU's pages is a root: it is held as one, or could be again (a VCPU in
+ * system management mode lets go of the other address space's): no entry leads to it.
+ */
+static struct error *is_root(const struct scan *scan, uint64_t page, bool *held, bool *ret)
+{
+	enum { LEVELS_MIN = 4 };
+	uint64_t count = 0;
+	uint64_t parents = 0;
+	uint64_t level = 0;
+	struct error *err = get(scan, page, PAGE_ROOT_COUNT, &count);
+
+	if (!err)
+		err = get(scan, page, PAGE_LEVEL, &level);
+	if (!err)
+		err = get(scan, page, PAGE_PARENTS, &parents);
+	*held = count;
+	*ret = count || (level >= LEVELS_MIN && parents == 0);
+	return err;
+}
+
 static struct error *read_legacy_roots(struct scan *scan)
 {
 	if (!has(scan, KVM_ACTIVE_PAGES) || !has(scan, PAGE_LINK))
@@ -450,11 +482,12 @@ static struct error *read_legacy_roots(struct scan *scan)
 
 	while (!err && list_next(scan->kernel, &cursor)) {
 		const uint64_t page = cursor.node - scan->members[PAGE_LINK].offset;
-		uint64_t count = 0;
+		bool held = false;
+		bool root = false;
 
-		err = get(scan, page, PAGE_ROOT_COUNT, &count);
-		if (!err && count)
-			err = read_root_page(scan, page, false);
+		err = is_root(scan, page, &held, &root);
+		if (!err && root)
+			err = read_root_page(scan, page, false, held);
 	}
 	return err ? err : cursor.error;
 }

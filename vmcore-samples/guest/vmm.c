@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <linux/kvm.h>
 #include <linux/mman.h>
+#include <linux/vfio.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -69,6 +70,8 @@ static const char *label = "vm0";
 static FILE *truth;
 static int vm = -1;
 static int vcpu = -1;
+static int container = -1;
+static const char *container_label = "vfio0";
 static struct kvm_run *run;
 static struct slot slots[MAX_SLOTS];
 static int num_slots;
@@ -205,6 +208,83 @@ static char *transparent_huge_pages(uint64_t size)
 	return memory;
 }
 
+/*
+ * With a device: the VM's memory is also mapped for it by VFIO, the guest-physical address as its
+ * IOVA, as every VMM does for a device that it hands to its guest.
+ */
+static void open_container(const char *device)
+{
+	struct vfio_group_status status = { .argsz = sizeof(status) };
+	char path[PATH_MAX], target[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", device);
+	ssize_t length = readlink(path, target, sizeof(target) - 1);
+	if (length < 0)
+		die("%s has no IOMMU group", device);
+	target[length] = '\0';
+	snprintf(path, sizeof(path), "/dev/vfio/%s", strrchr(target, '/') + 1);
+	int group = open(path, O_RDWR);
+	container = open("/dev/vfio/vfio", O_RDWR);
+	if (group < 0 || container < 0)
+		die("cannot open %s of %s, or /dev/vfio/vfio", path, device);
+	if (ioctl(group, VFIO_GROUP_GET_STATUS, &status) ||
+	    !(status.flags & VFIO_GROUP_FLAGS_VIABLE) ||
+	    ioctl(group, VFIO_GROUP_SET_CONTAINER, &container) ||
+	    ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) ||
+	    ioctl(group, VFIO_GROUP_GET_DEVICE_FD, device) < 0)
+		die("cannot put %s into a container", device);
+}
+
+static void map_for_device(const struct slot *slot)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = VFIO_DMA_MAP_FLAG_READ |
+			 (slot->flags & KVM_MEM_READONLY ? 0 : VFIO_DMA_MAP_FLAG_WRITE),
+		.vaddr = (uintptr_t)slot->memory,
+		.iova = slot->gpa,
+		.size = slot->size,
+	};
+
+	if (ioctl(container, VFIO_IOMMU_MAP_DMA, &map))
+		die("cannot map IOVA 0x%llx", (unsigned long long)slot->gpa);
+}
+
+/* The ranges that the IOMMU can take, and what is mapped there: as guest/mapper.c has it. */
+static void write_device_truth(void)
+{
+	for (int i = 0; i < num_slots; i++) {
+		const struct slot *slot = &slots[i];
+		const char *perm = slot->flags & KVM_MEM_READONLY ? "r--" : "rw-";
+
+		if (slot->id >> 16)
+			continue;
+		fprintf(truth, "map %s 0x%llx 0x%llx %s\n", container_label,
+			(unsigned long long)slot->gpa, (unsigned long long)slot->size, perm);
+		for (uint64_t at = 0; at < slot->size; at += PAGE)
+			fprintf(truth, "page %s 0x%llx 0x%llx %s\n", container_label,
+				(unsigned long long)(slot->gpa + at),
+				(unsigned long long)physical(slot->memory + at), perm);
+	}
+}
+
+/* Where the process itself has the VM's memory. */
+static void write_process_truth(void)
+{
+	for (int i = 0; i < num_slots; i++) {
+		const struct slot *slot = &slots[i];
+
+		for (uint64_t at = 0; at < slot->size; at += PAGE) {
+			const uint64_t phys = physical(slot->memory + at);
+
+			if (phys)
+				fprintf(truth, "page pid:%d 0x%llx 0x%llx rw-\n", getpid(),
+					(unsigned long long)(uintptr_t)(slot->memory + at),
+					(unsigned long long)phys);
+		}
+	}
+}
+
 static struct slot *add_slot(uint32_t id, uint64_t gpa, uint64_t size, char *memory,
 			     uint64_t backing, uint32_t flags)
 {
@@ -222,6 +302,8 @@ static struct slot *add_slot(uint32_t id, uint64_t gpa, uint64_t size, char *mem
 	*slot = (struct slot){ id, flags, gpa, size, backing, memory, calloc(size / PAGE, 1) };
 	if (!slot->state)
 		die("out of memory");
+	if (container >= 0 && id >> 16 == 0)
+		map_for_device(slot);
 	return slot;
 }
 
@@ -669,6 +751,10 @@ static void write_truth(void)
 	for (int i = 0; i < num_mmio; i++)
 		fprintf(truth, "mmio %s 0x%llx\n", label, (unsigned long long)mmio_gpas[i]);
 	write_counts();
+	if (container >= 0) {
+		write_device_truth();
+		write_process_truth();
+	}
 }
 
 static void make_vm(void)
@@ -693,11 +779,12 @@ static void make_vm(void)
 
 __attribute__((noreturn)) static void usage(void)
 {
-	fprintf(stderr, "usage: vmm -n LABEL -o FILE [-t] [-g] [-s] [-f]\n"
+	fprintf(stderr, "usage: vmm -n LABEL -o FILE [-t] [-g] [-s] [-f] [DEVICE]\n"
 			"  -t  transparent huge pages as well\n"
 			"  -g  a 1 GiB page as well\n"
 			"  -s  run in system management mode as well\n"
-			"  -f  memory at 2^48 as well\n");
+			"  -f  memory at 2^48 as well\n"
+			"  DEVICE  gets the VM's memory by VFIO (container vfio0)\n");
 	exit(EXIT_FAILURE);
 }
 
@@ -732,7 +819,7 @@ int main(int argc, char **argv)
 			usage();
 		}
 	}
-	if (!output || optind != argc)
+	if (!output || argc - optind > 1)
 		usage();
 
 	snprintf(partial, sizeof(partial), "%s.partial", output);
@@ -744,6 +831,8 @@ int main(int argc, char **argv)
 
 	if (!keep_secret(truth, label))
 		die("cannot keep a secret");
+	if (optind < argc)
+		open_container(argv[optind]);
 	read_parameters();
 	make_vm();
 	char *memory = small_pages(8);
