@@ -150,6 +150,7 @@ struct scan {
 	uint64_t vm;
 	size_t first_root;
 	int64_t pid;
+	uint64_t mm; /* struct mm_struct of its process */
 	char comm[NAME_BYTES];
 	uint64_t vcpus;
 };
@@ -382,6 +383,7 @@ static struct error *add_space(const struct scan *scan, struct root *root)
 	space->object = scan->vm;
 	space->pid = scan->pid;
 	space->stage = root->shadow ? "first" : "second";
+	space->mm = scan->mm;
 	memcpy(space->comm, scan->comm, sizeof(space->comm));
 	if (root->phys == 0)
 		space_set_mode(space, SPACE_BLOCKED, "it has no table: no VCPU has run yet");
@@ -550,16 +552,15 @@ static struct error *read_vcpus(struct scan *scan)
 /* The command name of the process that the VM's memory belongs to. */
 static void read_comm(struct scan *scan)
 {
-	uint64_t mm = 0;
 	uint64_t owner = 0;
 	struct error *err = NULL;
 
+	scan->mm = 0;
 	scan->comm[0] = '\0';
-	if (!has(scan, KVM_MM) || !has(scan, MM_OWNER) || !has(scan, TASK_COMM))
-		return;
-	err = get(scan, scan->vm, KVM_MM, &mm);
-	if (!err && mm)
-		err = get(scan, mm, MM_OWNER, &owner);
+	if (has(scan, KVM_MM))
+		err = get(scan, scan->vm, KVM_MM, &scan->mm);
+	if (!err && scan->mm && has(scan, MM_OWNER) && has(scan, TASK_COMM))
+		err = get(scan, scan->mm, MM_OWNER, &owner);
 	if (!err && owner)
 		err = kernel_string(scan->kernel, owner + scan->members[TASK_COMM].offset,
 				    scan->comm, scan->members[TASK_COMM].size);
