@@ -129,7 +129,10 @@ static inline void x86_linux_decode_entry(const struct pt_geometry *geometry, un
 		return;
 	}
 	ret->address = x86_linux_page(geometry, level, entry);
-	ret->attrs = (x86_leaf_attrs(level, entry) & ~(uint32_t)X86_ATTR_GLOBAL) |
+	/* hugetlb inverts all of 51:12, and with it the PAT bit of a large page: it says nothing.
+	 */
+	ret->attrs = (x86_leaf_attrs(level, entry) &
+		      ~(uint32_t)(X86_ATTR_GLOBAL | (level ? X86_ATTR_PAT : 0))) |
 		     x86_linux_page_attrs(entry) |
 		     (entry & X86_GLOBAL ? X86_ATTR_PROT_NONE : X86_ATTR_INVALIDATED);
 }

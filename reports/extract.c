@@ -97,15 +97,16 @@ static struct error *on_table(void *arg, const struct pt_table *table)
 
 static struct error *on_leaves(void *arg, const struct pt_leaves *leaves)
 {
-	touch_struct_pages(arg, leaves->phys, leaves->count << leaves->size_lg2);
+	if (leaves->phys != PT_NO_ADDRESS)
+		touch_struct_pages(arg, leaves->phys, leaves->count << leaves->size_lg2);
 	return NULL;
 }
 
 static struct error *touch_space(struct extract *extract, const struct space *space)
 {
-	const struct pt_visitor visitor = { .table = on_table,
-					    .leaves = on_leaves,
-					    .arg = extract };
+	const struct pt_visitor visitor = {
+		.table = on_table, .leaves = on_leaves, .soft = on_leaves, .arg = extract
+	};
 	struct pt_statistics statistics;
 	struct progress progress;
 
@@ -130,6 +131,27 @@ static struct error *on_process(void *arg, const struct process *process)
 	return err;
 }
 
+/*
+ * All processes, so that who maps a page can be found; and, by the search for a PID that no
+ * task can have, the lists in which a thread's ID is looked up.
+ */
+static struct error *touch_processes(struct extract *extract)
+{
+	struct process process;
+
+	if (extract->memory->arch != ARCH_X86_64)
+		return NULL;
+	recorder_set_reason(extract->memory, RECORD_STRUCTS);
+	struct error *err = process_for_each(extract->kernel, on_process, extract);
+	if (extract->session->stop)
+		return err;
+	if (err)
+		session_message(extract->session, "warning: processes: %s", err->message);
+	error_free(err);
+	error_free(process_find(extract->kernel, UINT32_MAX, &process));
+	return NULL;
+}
+
 static struct error *touch_tables(struct extract *extract, const struct inventory *inventory)
 {
 	struct error *err = NULL;
@@ -142,8 +164,7 @@ static struct error *touch_tables(struct extract *extract, const struct inventor
 		err = touch_space(extract, inventory->spaces[i]);
 	if (err || extract->session->options.no_processes)
 		return err;
-	recorder_set_reason(extract->memory, RECORD_STRUCTS);
-	return process_for_each(extract->kernel, on_process, extract);
+	return touch_processes(extract);
 }
 
 /* The ring buffer of kernel/printk/printk_ringbuffer.h, since 5.10: three arrays. */

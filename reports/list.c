@@ -356,7 +356,8 @@ static struct error *run(struct session *session, struct emitter *emitter, int c
 	}
 	if (!err && inventory->unit_count == 0)
 		session_message(session,
-				"this kernel has no IOMMU in use that is known (Intel VT-d)");
+				"this kernel has no IOMMU in use that is known (AMD-Vi, Intel "
+				"VT-d)");
 	free(memo.known);
 	return err;
 }

@@ -605,8 +605,10 @@ static void check_nested(bool pointers)
 	put(&host, table(24) + 8, 8, 0xc00007fd);
 	EXPECT_NO_ERROR(walker_kvm_arm64.discover(host.kernel, &host.inventory));
 	CU_ASSERT_EQUAL(host.inventory.space_count, 3);
-	expect_mapped(&host, find_space(&host, "vm:1234 nested=0", VIEW_HW), 0x40000123, 0x80000123);
-	expect_mapped(&host, find_space(&host, "vm:1234 nested=2", VIEW_HW), 0x40000123, 0xc0000123);
+	expect_mapped(&host, find_space(&host, "vm:1234 nested=0", VIEW_HW), 0x40000123,
+		      0x80000123);
+	expect_mapped(&host, find_space(&host, "vm:1234 nested=2", VIEW_HW), 0x40000123,
+		      0xc0000123);
 	host_deinit(&host);
 }
 

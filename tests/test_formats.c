@@ -18,11 +18,11 @@
 #include "walkers/engine.h"
 #include "walkers/inventory.h"
 
-enum outcome { MAPPED, EMPTY, INVALID, MISSING, DAMAGED, OUTSIDE, REFUSED, OUTCOMES };
+enum outcome { MAPPED, EMPTY, INVALID, MISSING, DAMAGED, OUTSIDE, REFUSED, SOFT, OUTCOMES };
 
 static const char *const outcome_words[OUTCOMES] = {
-	[EMPTY] = "empty",     [INVALID] = "invalid", [MISSING] = "missing",
-	[DAMAGED] = "damaged", [OUTSIDE] = "outside", [REFUSED] = "refused",
+	[EMPTY] = "empty",     [INVALID] = "invalid", [MISSING] = "missing", [DAMAGED] = "damaged",
+	[OUTSIDE] = "outside", [REFUSED] = "refused", [SOFT] = "soft",
 };
 
 /* What the text says about one input, or what the code does. */
@@ -30,7 +30,7 @@ struct answer {
 	enum outcome outcome;
 	unsigned int
 		level; /* of the table or entry where it ends; of a mapped one its size tells */
-	uint64_t phys; /* of the very byte asked for */
+	uint64_t phys; /* of the very byte asked for; PT_NO_ADDRESS */
 	unsigned int size_lg2;
 	char perm[4];
 	char attrs[128];
@@ -41,6 +41,7 @@ struct script {
 	unsigned int line;
 	char space_words[128]; /* "FORMAT" and ",key=value" */
 	char root[32];
+	struct pt_linux_types linux_types; /* of a Linux process's table */
 	struct memory *memory;
 	struct space *space; /* made when the first input is met */
 	unsigned int inputs;
@@ -74,6 +75,7 @@ static void forget_space(struct script *script)
 {
 	memory_close(script->memory);
 	free(script->space);
+	script->linux_types = (struct pt_linux_types){ 0 };
 	script->memory = NULL;
 	script->space = NULL;
 	script->root[0] = '\0';
@@ -161,8 +163,33 @@ static const struct pt_tree *get_tree(struct script *script)
 		struct error *err = parse_space(script, script->root, script->space);
 		if (!expect_no_error(err, script->path, script->line))
 			return NULL;
+		script->space->tree.geometry.linux_types = script->linux_types;
 	}
 	return &script->space->tree;
+}
+
+/* linux HWPOISON MIGRATION DEVICE-PRIVATE DEVICE-EXCLUSIVE MARKER SWAPIN-ERROR */
+static void do_linux(struct script *script, char **words)
+{
+	enum { TYPES = 6 };
+	uint8_t types[TYPES] = { 0 };
+
+	for (int i = 0; i < TYPES; i++) {
+		if (!words[i]) {
+			syntax(script, "linux: six numbers");
+			return;
+		}
+		types[i] = (uint8_t)atoi(words[i]);
+	}
+	script->linux_types = (struct pt_linux_types){
+		.used = true,
+		.hwpoison = types[0],
+		.migration = types[1],
+		.device_private = types[2],
+		.device_exclusive = types[3],
+		.marker = types[4],
+		.swapin_error = types[5],
+	};
 }
 
 /* describe LEVEL VALUE = TEXT */
@@ -207,7 +234,17 @@ static bool parse_size(const char *word, unsigned int *ret)
 static bool parse_answer(char **words, struct answer *ret)
 {
 	*ret = (struct answer){ 0 };
-	for (unsigned int i = MAPPED + 1; i < OUTCOMES && words[0]; i++) {
+	/* soft PHYS|- SIZE ATTRS */
+	if (words[0] && strcmp(words[0], outcome_words[SOFT]) == 0 && words[1] && words[2] &&
+	    words[3]) {
+		ret->outcome = SOFT;
+		ret->phys = PT_NO_ADDRESS;
+		snprintf(ret->perm, sizeof(ret->perm), "---");
+		snprintf(ret->attrs, sizeof(ret->attrs), "%s", words[3]);
+		bool fits = parse_size(words[2], &ret->size_lg2) && !words[4];
+		return fits && (strcmp(words[1], "-") == 0 || number(words[1], &ret->phys));
+	}
+	for (unsigned int i = MAPPED + 1; i < SOFT && words[0]; i++) {
 		if (strcmp(words[0], outcome_words[i]) != 0)
 			continue;
 		ret->outcome = (enum outcome)i;
@@ -228,7 +265,7 @@ static bool parse_answer(char **words, struct answer *ret)
 
 static void print_answer(const struct answer *answer, char text[192])
 {
-	if (answer->outcome == MAPPED)
+	if (answer->outcome == MAPPED || answer->outcome == SOFT)
 		snprintf(text, 192, "0x%" PRIx64 " 2^%u %s %s", answer->phys, answer->size_lg2,
 			 answer->perm, answer->attrs);
 	else if (answer->outcome < OUTCOMES)
@@ -243,7 +280,7 @@ static void compare(const struct script *script, const char *who, const struct a
 	char text[2][192];
 	bool same = is->outcome == should->outcome && is->level == should->level;
 
-	if (same && is->outcome == MAPPED)
+	if (same && (is->outcome == MAPPED || is->outcome == SOFT))
 		same = is->phys == should->phys && is->size_lg2 == should->size_lg2 &&
 		       strcmp(is->perm, should->perm) == 0 && strcmp(is->attrs, should->attrs) == 0;
 	print_answer(is, text[0]);
@@ -261,20 +298,24 @@ static struct answer answer_of_steps(const struct pt_geometry *geometry,
 	static const enum outcome of_kind[] = { [PT_EMPTY] = EMPTY,
 						[PT_TABLE] = OUTCOMES,
 						[PT_LEAF] = MAPPED,
-						[PT_INVALID] = INVALID };
+						[PT_INVALID] = INVALID,
+						[PT_SOFT] = SOFT };
 	struct answer answer = { .outcome = REFUSED };
 
 	if (count == 0)
 		return answer;
 	const struct pt_step *last = &steps[count - 1];
-	answer.outcome = last->status == BLOCK_OK ? of_kind[last->run.kind]
-						  : of_status[last->status];
-	if (answer.outcome != MAPPED) {
+	answer.outcome = last->status != BLOCK_OK ? of_status[last->status]
+			 : last->skips		  ? EMPTY
+						  : of_kind[last->run.kind];
+	if (answer.outcome != MAPPED && answer.outcome != SOFT) {
 		answer.level = last->level;
 		return answer;
 	}
 	answer.size_lg2 = last->run.size_lg2;
-	answer.phys = last->run.address + (input & ((1ULL << last->run.size_lg2) - 1));
+	answer.phys = last->run.address;
+	if (answer.phys != PT_NO_ADDRESS)
+		answer.phys += input & ((1ULL << last->run.size_lg2) - 1);
 	pt_permission_text(last->perm, answer.perm);
 	pt_attributes_text(geometry, last->effective.attrs, answer.attrs, sizeof(answer.attrs));
 	return answer;
@@ -290,9 +331,13 @@ static void check_translation(const struct script *script, uint64_t input,
 	struct answer is = answer_of_steps(&tree->geometry, steps, count, input);
 
 	compare(script, "pt_translate()", &is, should);
-	for (size_t i = 0; i < count; i++)
-		expect_at(steps[i].level + i + 1 == tree->geometry.levels, script->path,
-			  script->line, "step %zu is at level %u", i, steps[i].level);
+	for (size_t i = 0; i < count; i++) {
+		unsigned int level = i == 0 ? tree->geometry.levels - 1U
+					    : steps[i - 1].run.next_level;
+
+		expect_at(steps[i].level == level && (i == 0 || level < steps[i - 1].level),
+			  script->path, script->line, "step %zu is at level %u", i, steps[i].level);
+	}
 	bool found = pt_lookup(tree, script->memory, input, &phys);
 	expect_at(found == (should->outcome == MAPPED) && (!found || phys == should->phys),
 		  script->path, script->line, "pt_lookup() says %d 0x%" PRIx64, found, phys);
@@ -302,7 +347,8 @@ static void check_translation(const struct script *script, uint64_t input,
 struct met {
 	struct pt_leaves leaves;
 	struct pt_fault fault;
-	unsigned int leaves_calls;
+	unsigned int leaves_calls; /* soft ones, too */
+	bool soft;
 	unsigned int fault_calls;
 	unsigned int deepest; /* table level */
 };
@@ -320,6 +366,12 @@ static struct error *on_leaves(void *arg, const struct pt_leaves *leaves)
 	met->leaves = *leaves;
 	met->leaves_calls++;
 	return NULL;
+}
+
+static struct error *on_soft(void *arg, const struct pt_leaves *leaves)
+{
+	((struct met *)arg)->soft = true;
+	return on_leaves(arg, leaves);
 }
 
 static struct error *on_fault(void *arg, const struct pt_fault *fault)
@@ -341,7 +393,7 @@ static struct answer answer_of_met(const struct pt_geometry *geometry, const str
 		[PT_FAULT_MISSING] = MISSING,	[PT_FAULT_DAMAGED] = DAMAGED,
 		[PT_FAULT_OUTSIDE] = OUTSIDE,	[PT_FAULT_LOOP] = OUTCOMES,
 		[PT_FAULT_REPEATED] = OUTCOMES, [PT_FAULT_SKIPPED] = OUTCOMES,
-		[PT_FAULT_INVALID] = INVALID,
+		[PT_FAULT_INVALID] = INVALID,	[PT_FAULT_TORN] = OUTCOMES,
 	};
 	struct answer answer = { .outcome = EMPTY, .level = met->deepest };
 
@@ -357,9 +409,11 @@ static struct answer answer_of_met(const struct pt_geometry *geometry, const str
 	}
 	if (met->leaves.count != 1 || (input - met->leaves.iova) >> met->leaves.size_lg2)
 		return answer;
-	answer.outcome = MAPPED;
+	answer.outcome = met->soft ? SOFT : MAPPED;
 	answer.level = 0;
-	answer.phys = met->leaves.phys + (input - met->leaves.iova);
+	answer.phys = met->leaves.phys;
+	if (answer.phys != PT_NO_ADDRESS)
+		answer.phys += input - met->leaves.iova;
 	answer.size_lg2 = met->leaves.size_lg2;
 	pt_permission_text(met->leaves.perm, answer.perm);
 	pt_attributes_text(geometry, met->leaves.attrs, answer.attrs, sizeof(answer.attrs));
@@ -371,7 +425,11 @@ static void check_walk(const struct script *script, uint64_t input, const struct
 	const struct pt_tree *tree = &script->space->tree;
 	struct met met = { .deepest = tree->geometry.levels - 1U };
 	const struct pt_visitor visitor = {
-		.table = on_table, .leaves = on_leaves, .fault = on_fault, .arg = &met
+		.table = on_table,
+		.leaves = on_leaves,
+		.soft = on_soft,
+		.fault = on_fault,
+		.arg = &met,
 	};
 	struct pt_statistics statistics;
 	struct error *err = pt_walk(tree, script->memory, input & ~0xfffULL, input | 0xfff,
@@ -386,6 +444,10 @@ static void check_walk(const struct script *script, uint64_t input, const struct
 	}
 	struct answer is = answer_of_met(&tree->geometry, &met, input);
 	compare(script, "pt_walk()", &is, should);
+	expect_at((statistics.mapped_bytes != 0) == (is.outcome == MAPPED) &&
+			  (statistics.soft_bytes != 0) == (is.outcome == SOFT),
+		  script->path, script->line, "0x%" PRIx64 " bytes mapped, 0x%" PRIx64 " soft",
+		  statistics.mapped_bytes, statistics.soft_bytes);
 	if (met.fault_calls)
 		expect_at(met.fault.iova == (input & ~0xfffULL) && met.fault.length == 0x1000,
 			  script->path, script->line, "fault is at 0x%" PRIx64 "+0x%" PRIx64,
@@ -429,7 +491,7 @@ static void do_line(struct script *script, char **words)
 	} directives[] = {
 		{ "space", do_space },	     { "root", do_root },	{ "ram", do_ram },
 		{ "missing", do_missing },   { "damaged", do_damaged }, { "refuse", do_refuse },
-		{ "describe", do_describe },
+		{ "describe", do_describe }, { "linux", do_linux },
 	};
 
 	for (size_t i = 0; i < sizeof(directives) / sizeof(directives[0]); i++) {
@@ -475,6 +537,16 @@ static void run_file(const char *name, unsigned int least)
 	forget_space(&script);
 	expect_at(script.inputs >= least, path, script.line, "%u inputs, fewer than %u",
 		  script.inputs, least);
+}
+
+static void test_amdv1(void)
+{
+	run_file("amdv1.txt", 120);
+}
+
+static void test_amdv1_invalid(void)
+{
+	run_file("amdv1-invalid.txt", 90);
 }
 
 static void test_vtd_ss(void)
@@ -532,6 +604,11 @@ static void test_x86_64_invalid(void)
 	run_file("x86_64-invalid.txt", 50);
 }
 
+static void test_x86_64_linux(void)
+{
+	run_file("x86_64-linux.txt", 60);
+}
+
 /* One row of the table of formats each, found by its name, with names that can be shown. */
 static void test_table_of_formats(void)
 {
@@ -568,17 +645,16 @@ static void test_texts(void)
 
 	if (!EXPECT_NO_ERROR(pt_geometry_init(&pt_format_x86_64, NULL, &geometry)))
 		return;
-	pt_attributes_text(&geometry,
-			   X86_ATTR_ACCESSED | X86_ATTR_DIRTY | X86_ATTR_GLOBAL | X86_ATTR_PAT |
-				   X86_ATTR_CACHE_DISABLE | X86_ATTR_WRITE_THROUGH | X86_ATTR_USER,
-			   text, sizeof(text));
+	const uint32_t all = X86_ATTR_ACCESSED | X86_ATTR_DIRTY | X86_ATTR_GLOBAL | X86_ATTR_PAT |
+			     X86_ATTR_CACHE_DISABLE | X86_ATTR_WRITE_THROUGH | X86_ATTR_USER;
+	pt_attributes_text(&geometry, all, text, sizeof(text));
 	CU_ASSERT_STRING_EQUAL(text, "accessed|dirty|global|pat|pcd|pwt|user");
 	pt_attributes_text(&geometry, 0, text, sizeof(text));
 	CU_ASSERT_STRING_EQUAL(text, "");
 	pt_attributes_text(&geometry, X86_ATTR_PAT | X86_ATTR_USER, text, sizeof(text));
 	CU_ASSERT_STRING_EQUAL(text, "pat|user");
 	memset(text, 'z', sizeof(text));
-	pt_attributes_text(&geometry, 0x7f, text, 10);
+	pt_attributes_text(&geometry, all, text, 10);
 	EXPECT(strlen(text) < 10 && text[10] == 'z', "more than 10 bytes written");
 	pt_permission_text(PT_R | PT_X, text);
 	CU_ASSERT_STRING_EQUAL(text, "r-x");
@@ -611,6 +687,8 @@ void suite_formats(void)
 {
 	CU_pSuite suite = CU_add_suite("formats", NULL, NULL);
 
+	CU_add_test(suite, "amdv1.txt", test_amdv1);
+	CU_add_test(suite, "amdv1-invalid.txt", test_amdv1_invalid);
 	CU_add_test(suite, "lpae_s1.txt", test_lpae_s1);
 	CU_add_test(suite, "lpae_s1-invalid.txt", test_lpae_s1_invalid);
 	CU_add_test(suite, "lpae_s2.txt", test_lpae_s2);
@@ -622,6 +700,7 @@ void suite_formats(void)
 	CU_add_test(suite, "vtd_fs.txt", test_vtd_fs);
 	CU_add_test(suite, "x86_64.txt", test_x86_64);
 	CU_add_test(suite, "x86_64-invalid.txt", test_x86_64_invalid);
+	CU_add_test(suite, "x86_64-linux.txt", test_x86_64_linux);
 	CU_add_test(suite, "table of formats", test_table_of_formats);
 	CU_add_test(suite, "texts of attributes and permissions", test_texts);
 	CU_add_test(suite, "describe() keeps within its room", test_describe_is_bounded);

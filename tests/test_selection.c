@@ -387,6 +387,14 @@ static void test_targets(void)
 	expect_target("group:-1", NULL, "'group:-1'");
 	expect_target("group:4294967296", NULL, "'group:4294967296'");
 	expect_target("group:12", NULL, "no kernel here");
+	expect_target("pid:", NULL, "'pid:' is not a process");
+	expect_target("pid:x", NULL, "'pid:x'");
+	expect_target("pid:-1", NULL, "'pid:-1'");
+	expect_target("pid:0", NULL, "'pid:0'");
+	expect_target("pid:12x", NULL, "'pid:12x'");
+	expect_target("pid:2147483648", NULL, "'pid:2147483648'");
+	expect_target("pid:12", "pasid=3", "no PASID");
+	expect_target("pid:2147483647", NULL, "no kernel here");
 	expect_target("0000:00:04.0", "pasid=x", "pasid=x");
 	expect_target("0000:00:04.0", "pasid=", "pasid=");
 	expect_target("0000:00:04.0", "pasid=1048576", "pasid=1048576");

@@ -16,6 +16,7 @@
 
 /* One a test file; all are in the table of main.c. */
 void suite_aarch64(void);
+void suite_amd(void);
 void suite_arm_walkers(void);
 void suite_btf(void);
 void suite_emitter(void);
@@ -24,6 +25,7 @@ void suite_files(void);
 void suite_formats(void);
 void suite_kallsyms(void);
 void suite_lpae(void);
+void suite_pages(void);
 void suite_selection(void);
 void suite_trees(void);
 void suite_vmlinux(void);

@@ -5,9 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "formats/format.h"
+#include "target/containers.h"
 #include "target/error.h"
 #include "target/kernel.h"
 #include "walkers/inventory.h"
+#include "walkers/process.h"
 
 struct scan {
 	struct kernel *kernel;
@@ -95,12 +98,106 @@ static struct error *note_domain(const struct scan *scan, uint64_t domain,
 	return err;
 }
 
+/*
+ * Domains of single PASIDs, SVA's among them: iommu_group.pasid_array (drivers/iommu/iommu.c),
+ * since 6.2. Its entries are domains; since 6.11 handles of attachments; since 6.15 either, told
+ * apart by the tag in the low bits (iommu_make_pasid_array_entry()).
+ */
+enum pasid_field { DEVICE_GROUP, PASID_ARRAY, HANDLE_DOMAIN, COOKIE_TYPE, PASID_FIELDS };
+
+static const struct type_query pasid_fields[PASID_FIELDS] = {
+	[DEVICE_GROUP] = { "device", "iommu_group", NULL },
+	[PASID_ARRAY] = { "iommu_group", "pasid_array", NULL },
+	[HANDLE_DOMAIN] = { "iommu_attach_handle", "domain", NULL },
+	[COOKIE_TYPE] = { "iommu_domain", "cookie_type", NULL }, /* since 6.15 */
+};
+
+struct pasids {
+	const struct scan *scan;
+	const struct device *device;
+	const struct member *members;
+};
+
+static struct error *note_pasid(void *arg, uint64_t pasid, uint64_t entry)
+{
+	enum { TAG_MASK = 3, TAG_HANDLE = 1 };
+	const struct pasids *pasids = arg;
+	const struct member *handle = &pasids->members[HANDLE_DOMAIN];
+	const bool tagged = pasids->members[COOKIE_TYPE].present;
+	const bool is_handle = tagged ? (entry & TAG_MASK) == TAG_HANDLE : handle->present;
+	uint64_t domain = entry & ~(uint64_t)TAG_MASK;
+	struct error *err = NULL;
+
+	if (pasid == 0) /* the group's own domain */
+		return NULL;
+	if (is_handle)
+		err = kernel_get(pasids->scan->kernel, domain, handle, &domain);
+	if (!err)
+		return note_domain(pasids->scan, domain, pasids->device, true);
+	return inventory_warn(pasids->scan->inventory, err, pasids->device->name);
+}
+
+static struct error *note_pasids(const struct scan *scan, const struct device *device,
+				 const struct member *members)
+{
+	struct pasids pasids = { scan, device, members };
+	uint64_t group = 0;
+
+	if (!members[PASID_ARRAY].present || !members[DEVICE_GROUP].present || !device->address)
+		return NULL;
+	struct error *err =
+		kernel_get(scan->kernel, device->address, &members[DEVICE_GROUP], &group);
+	if (!err && group)
+		err = xarray_for_each(scan->kernel, group + members[PASID_ARRAY].offset, note_pasid,
+				      &pasids);
+	return inventory_warn(scan->inventory, err, device->name);
+}
+
+struct error *domain_set_mm(struct kernel *kernel, struct space *space,
+			    const struct pt_format *format)
+{
+	static const struct type_query query = { "iommu_domain", "mm", NULL };
+	struct process process;
+	struct member member;
+	uint64_t mm = 0;
+	uint64_t root = 0;
+	struct error *err = kernel_resolve(kernel, &query, &member, 1);
+
+	if (!err)
+		err = kernel_get(kernel, space->domain, &member, &mm);
+	if (!err)
+		err = process_of_mm(kernel, mm, &process);
+	if (err)
+		return err;
+	/* The device has mm_struct.pgd itself: not the half for user mode, and both halves of it.
+	 */
+	const struct pt_parameters parameters = {
+		.levels = process.tree.geometry.levels,
+		.strip = process.tree.geometry.strip,
+		.sign_extend = true,
+	};
+	err = pt_geometry_init(format, &parameters, &space->tree.geometry);
+	if (!err && (!process.known || !kernel_to_phys(kernel, process.pgd, &root)))
+		err = error_new("the page table of pid:%" PRId64 " is not mapped", process.pid);
+	if (err)
+		return err;
+	space->tree.root = root;
+	space->mode = SPACE_TABLE;
+	space->pid = process.pid;
+	snprintf(space->comm, sizeof(space->comm), "%s", process.comm);
+	return NULL;
+}
+
 struct error *domains_discover(struct kernel *kernel, struct inventory *inventory,
 			       const char *driver, domain_fill *fill, void *arg)
 {
 	static const struct type_query query = { "iommu_domain", "type", NULL };
 	struct scan scan = { .kernel = kernel, .inventory = inventory, .fill = fill, .arg = arg };
+	struct member members[PASID_FIELDS];
 	struct error *err = kernel_resolve(kernel, &query, &scan.type, 1);
+
+	if (!err)
+		err = kernel_resolve(kernel, pasid_fields, members, PASID_FIELDS);
 
 	for (size_t i = 0; i < inventory->device_count && !err; i++) {
 		const struct device *device = inventory->devices[i];
@@ -110,6 +207,8 @@ struct error *domains_discover(struct kernel *kernel, struct inventory *inventor
 		err = note_domain(&scan, device->domain, device, true);
 		if (!err && device->default_domain != device->domain)
 			err = note_domain(&scan, device->default_domain, device, false);
+		if (!err)
+			err = note_pasids(&scan, device, members);
 	}
 	return err;
 }

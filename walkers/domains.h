@@ -11,6 +11,7 @@
 struct error;
 struct inventory;
 struct kernel;
+struct pt_format;
 struct space;
 
 /* iommu_domain.type (include/linux/iommu.h). */
@@ -31,6 +32,13 @@ enum domain_type {
  * error makes the space unknown, with the error as its reason.
  */
 typedef struct error *domain_fill(void *arg, struct space *space, uint32_t type);
+
+/*
+ * domain_set_mm() - the table of an SVA domain: that of its mm_struct, in @format, as the device
+ * sees it. The domain's owner becomes the process.
+ */
+struct error *domain_set_mm(struct kernel *kernel, struct space *space,
+			    const struct pt_format *format);
 
 /* domains_discover() - add a space for each domain of the devices behind @driver's units. */
 struct error *domains_discover(struct kernel *kernel, struct inventory *inventory,

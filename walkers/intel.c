@@ -790,6 +790,8 @@ static struct error *fill_domain(void *arg, struct space *space, uint32_t type)
 		space_set_mode(space, SPACE_BLOCKED, "blocking domain");
 		return NULL;
 	}
+	if (type == DOMAIN_SVA)
+		return domain_set_mm(scan->kernel, space, &pt_format_vtd_fs);
 	if (type == DOMAIN_IDENTITY && !identity_has_table(scan, space->domain)) {
 		set_tree(space, 2, 0, false);
 		space_set_mode(space, SPACE_PASSTHROUGH, "identity domain");

@@ -12,6 +12,7 @@
 
 /* A new family is one new file and one row here. */
 const struct walker *const walkers[] = {
+	&walker_amd,
 	&walker_intel,
 	&walker_smmu_v3,
 	&walker_kvm_arm64,

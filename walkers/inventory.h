@@ -32,13 +32,13 @@ enum { NAME_BYTES = 64, STEP_WORDS = 8 };
 
 /* One entry met on the way to a space's root: root entry, context entry, ... */
 struct space_step {
-	const char *level; /* "root", "context", "pasid-dir", "pasid": the `level` column */
+	const char *level; /* "root", "context", "pasid-dir", "pasid", "dte", "gcr3": the column */
 	uint64_t table;	   /* physical address of the structure that holds the entry */
 	uint64_t entry_addr;
 	uint64_t words[STEP_WORDS];
 	unsigned int word_count;
 	unsigned int index;
-	char meaning[160];
+	char meaning[256];
 };
 
 enum { SPACE_STEPS_MAX = 4 };
@@ -158,6 +158,7 @@ struct walker {
 
 /* All families, one row each. NULL-terminated. */
 extern const struct walker *const walkers[];
+extern const struct walker walker_amd;
 extern const struct walker walker_intel;
 extern const struct walker walker_smmu_v3;
 extern const struct walker walker_kvm_arm64;
@@ -209,6 +210,9 @@ struct error *inventory_warn(struct inventory *inventory, struct error *err, con
  */
 struct device *inventory_find_rid(const struct inventory *inventory, uint32_t segment, uint16_t rid,
 				  bool *alias);
+
+/* device_add_alias() - another requester ID that the DMA of @device may carry; once each. */
+struct error *device_add_alias(struct device *device, uint16_t rid);
 
 /* device_name() - 0000:00:04.0 of a PCI requester ID. */
 void device_pci_name(uint32_t segment, uint16_t rid, char *name, size_t size);

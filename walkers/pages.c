@@ -219,7 +219,7 @@ bool page_phys(struct pages *pages, uint64_t address, uint64_t *ret)
 	const uint64_t offset = address - pages->vmemmap;
 	enum { PHYS_BITS_MAX = 52 };
 
-	if (offset % pages->page_bytes ||
+	if (address < pages->vmemmap || offset % pages->page_bytes ||
 	    offset / pages->page_bytes >> (PHYS_BITS_MAX - pages->shift))
 		return false;
 	*ret = offset / pages->page_bytes << pages->shift;
