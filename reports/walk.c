@@ -102,8 +102,19 @@ static bool is_repeated(const struct pt_step *steps, size_t n)
 	return false;
 }
 
-static void describe_step(const struct pt_geometry *geometry, const struct pt_step *steps, size_t n,
-			  uint64_t iova, char *meaning, size_t size)
+/* Devices are no memory; a file that does not say what is memory cannot tell (raw images). */
+static bool is_outside_ram(struct memory *memory, uint64_t phys)
+{
+	uint64_t start = 0;
+	uint64_t end = 0;
+
+	return memory_next_ram(memory, 0, &start, &end) &&
+	       memory->ops->probe(memory, phys) == BLOCK_OUTSIDE;
+}
+
+static void describe_step(struct memory *memory, const struct pt_geometry *geometry,
+			  const struct pt_step *steps, size_t n, uint64_t iova, char *meaning,
+			  size_t size)
 {
 	const struct pt_step *step = &steps[n];
 	char bits[192];
@@ -126,9 +137,10 @@ static void describe_step(const struct pt_geometry *geometry, const struct pt_st
 		break;
 	case PT_LEAF:
 		snprintf(meaning, size,
-			 "leaf %s -> 0x%" PRIx64 " %s (%s)%s; 0x%" PRIx64 " is 0x%" PRIx64,
+			 "leaf %s -> 0x%" PRIx64 " %s (%s)%s%s; 0x%" PRIx64 " is 0x%" PRIx64,
 			 size_text(step->run.size_lg2, page, sizeof(page)), step->run.address, perm,
-			 bits, step->run.torn ? ", its other entries differ" : "", iova,
+			 bits, step->run.torn ? ", its other entries differ" : "",
+			 is_outside_ram(memory, step->run.address) ? ", not RAM" : "", iova,
 			 step->run.address + (iova & (((uint64_t)1 << step->run.size_lg2) - 1)));
 		break;
 	case PT_INVALID:
@@ -204,7 +216,8 @@ static void add_notes(const struct pt_geometry *geometry, const struct pt_step *
 	note_inherited(geometry, steps, n, meaning, size);
 }
 
-static struct error *emit_table_step(struct emitter *emitter, const struct pt_geometry *geometry,
+static struct error *emit_table_step(struct emitter *emitter, struct memory *memory,
+				     const struct pt_geometry *geometry,
 				     const struct pt_step *steps, size_t n, uint64_t iova)
 {
 	const struct pt_step *step = &steps[n];
@@ -215,7 +228,7 @@ static struct error *emit_table_step(struct emitter *emitter, const struct pt_ge
 	snprintf(level, sizeof(level), "%u", step->level);
 	if (step->status == BLOCK_OK) {
 		snprintf(value, sizeof(value), "0x%" PRIx64, step->entry);
-		describe_step(geometry, steps, n, iova, meaning, sizeof(meaning));
+		describe_step(memory, geometry, steps, n, iova, meaning, sizeof(meaning));
 		add_notes(geometry, steps, n, meaning, sizeof(meaning));
 	} else {
 		snprintf(meaning, sizeof(meaning),
@@ -262,7 +275,8 @@ static struct error *walk_space(struct emitter *emitter, const struct selection 
 	size_t count =
 		pt_translate(&space->tree, space_memory(space, selection->memory), iova, steps);
 	for (size_t i = 0; i < count && !err; i++)
-		err = emit_table_step(emitter, &space->tree.geometry, steps, i, iova);
+		err = emit_table_step(emitter, selection->memory, &space->tree.geometry, steps, i,
+				      iova);
 	return err;
 }
 

@@ -13,13 +13,12 @@
 #include "target/page_set.h"
 
 enum {
-	BLOCK = 4096,
-	BLOCK_LG2 = 12,
+	BLOCK_MAX = 65536,
 	UTS_FIELD = 65,
 	HEADER_VERSION = 6,
-	STATUS_ZLIB = 1,      /* disk_dump_header.status: pages are compressed by zlib */
-	PAGE_ZLIB = 1,	      /* page_desc.flags: this one is; 0: stored as it is */
-	BITMAP_PIECE = BLOCK, /* bytes of a bitmap put together at a time */
+	STATUS_ZLIB = 1,     /* disk_dump_header.status: pages are compressed by zlib */
+	PAGE_ZLIB = 1,	     /* page_desc.flags: this one is; 0: stored as it is */
+	BITMAP_PIECE = 4096, /* bytes of a bitmap put together at a time */
 };
 
 /* As in makedumpfile's struct disk_dump_header and kdump_sub_header of 64-bit kernels. */
@@ -68,6 +67,10 @@ struct page_desc {
 struct writer {
 	FILE *out;
 	const struct kdump_contents *contents;
+	uint32_t block; /* the kernel's page size: libkdumpfile takes it from VMCOREINFO */
+	unsigned int block_lg2;
+	uint64_t last_pfn;	/* that page_set_each() came to; UINT64_MAX: none yet */
+	uint64_t count;		/* pages to be written */
 	uint64_t max_pfn;	/* one beyond the last */
 	uint64_t bitmap_blocks; /* of one of the two */
 	uint64_t sub_blocks;
@@ -75,8 +78,8 @@ struct writer {
 	uint64_t data_at;
 	uint64_t zero_at; /* where the zero page is; 0: not written yet */
 	uint32_t zero_size;
-	unsigned char page[BLOCK];
-	unsigned char packed[BLOCK * 2];
+	unsigned char page[BLOCK_MAX];
+	unsigned char packed[BLOCK_MAX * 2];
 	unsigned char bitmap[BITMAP_PIECE];
 	uint64_t bitmap_piece; /* number of the piece in `bitmap` */
 	uint64_t bitmap_at;
@@ -91,23 +94,44 @@ static struct error *put(struct writer *writer, uint64_t at, const void *data, s
 	return error_errno(errno, "the extract cannot be written; check the free space");
 }
 
-static uint64_t find_max_pfn(const struct kdump_contents *contents)
+/* The set is of 4 KiB pages in ascending order; a larger page of the kernel is taken once. */
+static bool is_next(struct writer *writer, uint64_t phys)
 {
+	const uint64_t pfn = phys >> writer->block_lg2;
+	const bool next = pfn != writer->last_pfn;
+
+	writer->last_pfn = pfn;
+	return next;
+}
+
+static struct error *each_page(struct writer *writer,
+			       struct error *(*visit)(void *arg, uint64_t phys))
+{
+	writer->last_pfn = UINT64_MAX;
+	return page_set_each(writer->contents->pages, visit, writer);
+}
+
+static uint64_t find_max_pfn(const struct writer *writer)
+{
+	const struct kdump_contents *contents = writer->contents;
 	uint64_t end = 0;
 	uint64_t start = 0;
 	uint64_t from = 0;
 
 	while (memory_next_ram(contents->memory, from, &start, &end) && end > from)
 		from = end;
-	return from >> BLOCK_LG2;
+	return from >> writer->block_lg2;
 }
 
 static struct error *note_last(void *arg, uint64_t phys)
 {
-	uint64_t *max_pfn = arg;
+	struct writer *writer = arg;
 
-	if ((phys >> BLOCK_LG2) + 1 > *max_pfn)
-		*max_pfn = (phys >> BLOCK_LG2) + 1;
+	if (!is_next(writer, phys))
+		return NULL;
+	writer->count++;
+	if (writer->last_pfn + 1 > writer->max_pfn)
+		writer->max_pfn = writer->last_pfn + 1;
 	return NULL;
 }
 
@@ -116,13 +140,13 @@ static struct error *write_headers(struct writer *writer)
 	const struct kdump_contents *contents = writer->contents;
 	const size_t info_len = strlen(contents->vmcoreinfo);
 	const Elf64_Nhdr note = { .n_namesz = 11, .n_descsz = (Elf64_Word)info_len, .n_type = 0 };
-	const uint64_t note_at = BLOCK + sizeof(struct dump_sub_header);
+	const uint64_t note_at = writer->block + sizeof(struct dump_sub_header);
 	const uint64_t info_at = note_at + sizeof(note) + 12;
 	struct dump_header header = {
 		.signature = { 'K', 'D', 'U', 'M', 'P', ' ', ' ', ' ' },
 		.header_version = HEADER_VERSION,
 		.status = STATUS_ZLIB,
-		.block_size = BLOCK,
+		.block_size = (int32_t)writer->block,
 		.sub_hdr_size = (int32_t)writer->sub_blocks,
 		.bitmap_blocks = (uint32_t)(writer->bitmap_blocks * 2),
 		.max_mapnr = writer->max_pfn > UINT32_MAX ? UINT32_MAX : (uint32_t)writer->max_pfn,
@@ -145,7 +169,7 @@ static struct error *write_headers(struct writer *writer)
 	snprintf(header.utsname[4], UTS_FIELD, "%s", contents->machine);
 	struct error *err = put(writer, 0, &header, sizeof(header));
 	if (!err)
-		err = put(writer, BLOCK, &sub, sizeof(sub));
+		err = put(writer, writer->block, &sub, sizeof(sub));
 	if (!err)
 		err = put(writer, note_at, &note, sizeof(note));
 	if (!err)
@@ -182,7 +206,9 @@ static struct error *set_bit(struct writer *writer, uint64_t pfn)
 
 static struct error *set_page_bit(void *arg, uint64_t phys)
 {
-	return set_bit(arg, phys >> BLOCK_LG2);
+	struct writer *writer = arg;
+
+	return is_next(writer, phys) ? set_bit(writer, writer->last_pfn) : NULL;
 }
 
 /* The first bitmap: what is memory. A page that is written is memory in any case. */
@@ -195,18 +221,19 @@ static struct error *write_ram_bitmap(struct writer *writer)
 
 	while (!err && memory_next_ram(writer->contents->memory, from, &start, &end) &&
 	       end > from) {
-		for (uint64_t pfn = start >> BLOCK_LG2; pfn < end >> BLOCK_LG2 && !err; pfn++)
+		for (uint64_t pfn = start >> writer->block_lg2;
+		     pfn < end >> writer->block_lg2 && !err; pfn++)
 			err = set_bit(writer, pfn);
 		from = end;
 	}
 	if (!err && from == 0)
-		err = page_set_each(writer->contents->pages, set_page_bit, writer);
+		err = each_page(writer, set_page_bit);
 	return err ? err : flush_bitmap(writer);
 }
 
-static bool is_zero(const unsigned char *page)
+static bool is_zero(const unsigned char *page, size_t len)
 {
-	return page[0] == 0 && memcmp(page, page + 1, BLOCK - 1) == 0;
+	return page[0] == 0 && memcmp(page, page + 1, len - 1) == 0;
 }
 
 static struct error *write_data(struct writer *writer, struct page_desc *desc)
@@ -215,10 +242,11 @@ static struct error *write_data(struct writer *writer, struct page_desc *desc)
 	const unsigned char *data = writer->packed;
 
 	desc->flags = PAGE_ZLIB;
-	if (compress2(writer->packed, &len, writer->page, BLOCK, Z_BEST_COMPRESSION) != Z_OK ||
-	    len >= BLOCK) {
+	if (compress2(writer->packed, &len, writer->page, writer->block, Z_BEST_COMPRESSION) !=
+		    Z_OK ||
+	    len >= writer->block) {
 		data = writer->page;
-		len = BLOCK;
+		len = writer->block;
 		desc->flags = 0;
 	}
 	desc->offset = writer->data_at;
@@ -233,13 +261,17 @@ static struct error *write_page(void *arg, uint64_t phys)
 	struct page_desc desc = { 0 };
 	struct error *err = NULL;
 
+	if (!is_next(writer, phys))
+		return NULL;
+	phys = writer->last_pfn << writer->block_lg2;
 	if (writer->contents->stop && *writer->contents->stop)
 		return error_new("interrupted");
-	enum block_status status = memory_read(writer->contents->memory, phys, writer->page, BLOCK);
+	enum block_status status =
+		memory_read(writer->contents->memory, phys, writer->page, writer->block);
 	if (status != BLOCK_OK)
 		return error_new("page 0x%llx was read before and is now %s",
 				 (unsigned long long)phys, block_status_text(status));
-	const bool zero = is_zero(writer->page);
+	const bool zero = is_zero(writer->page, writer->block);
 	if (zero && writer->zero_at) {
 		desc = (struct page_desc){ writer->zero_at, writer->zero_size, PAGE_ZLIB, 0 };
 	} else {
@@ -255,6 +287,15 @@ static struct error *write_page(void *arg, uint64_t phys)
 	return err;
 }
 
+static void set_block(struct writer *writer)
+{
+	int64_t bytes = 0;
+
+	vmcoreinfo_number(writer->contents->vmcoreinfo, "PAGESIZE", &bytes);
+	writer->block_lg2 = bytes == 65536 ? 16 : bytes == 16384 ? 14 : 12;
+	writer->block = 1U << writer->block_lg2;
+}
+
 struct error *kdump_write(FILE *out, const struct kdump_contents *contents)
 {
 	struct writer *writer = calloc(1, sizeof(*writer));
@@ -263,26 +304,28 @@ struct error *kdump_write(FILE *out, const struct kdump_contents *contents)
 		return error_no_memory();
 	writer->out = out;
 	writer->contents = contents;
-	writer->max_pfn = find_max_pfn(contents);
-	struct error *err = page_set_each(contents->pages, note_last, &writer->max_pfn);
-	writer->bitmap_blocks = (writer->max_pfn + 8ULL * BLOCK - 1) / (8ULL * BLOCK);
-	writer->sub_blocks =
-		(sizeof(struct dump_sub_header) + 64 + strlen(contents->vmcoreinfo)) / BLOCK + 1;
+	set_block(writer);
+	writer->max_pfn = find_max_pfn(writer);
+	struct error *err = each_page(writer, note_last);
+	writer->bitmap_blocks =
+		(writer->max_pfn + 8ULL * writer->block - 1) / (8ULL * writer->block);
+	writer->sub_blocks = (sizeof(struct dump_sub_header) + 64 + strlen(contents->vmcoreinfo)) /
+				     writer->block +
+			     1;
 	if (!err)
 		err = write_headers(writer);
-	writer->bitmap_at = (1 + writer->sub_blocks) * BLOCK;
+	writer->bitmap_at = (1 + writer->sub_blocks) * writer->block;
 	if (!err)
 		err = write_ram_bitmap(writer);
-	writer->bitmap_at += writer->bitmap_blocks * BLOCK;
+	writer->bitmap_at += writer->bitmap_blocks * writer->block;
 	if (!err)
-		err = page_set_each(contents->pages, set_page_bit, writer);
+		err = each_page(writer, set_page_bit);
 	if (!err)
 		err = flush_bitmap(writer);
-	writer->desc_at = writer->bitmap_at + writer->bitmap_blocks * BLOCK;
-	writer->data_at =
-		writer->desc_at + page_set_count(contents->pages) * sizeof(struct page_desc);
+	writer->desc_at = writer->bitmap_at + writer->bitmap_blocks * writer->block;
+	writer->data_at = writer->desc_at + writer->count * sizeof(struct page_desc);
 	if (!err)
-		err = page_set_each(contents->pages, write_page, writer);
+		err = each_page(writer, write_page);
 	free(writer);
 	return err;
 }
