@@ -26,7 +26,7 @@ WARNINGS     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-pro
                 -Wpointer-arith -Wwrite-strings -Wundef
 CFLAGS_ALL   := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(OPT) $(WARNINGS) \
                 -I. $(DWARF_CFLAGS) $(CFLAGS)
-LIBS         := -lkdumpfile -ldwarf -lelf -lbpf -lz
+LIBS         := -lkdumpfile -ldwarf -lelf -lbpf -lz -lsqlite3
 
 CRASH_INCLUDE ?= /usr/include/crash
 # crash's header is not ours: its warnings do not count.

@@ -192,7 +192,7 @@ static size_t decode(const struct pt_geometry *geometry, unsigned int level,
 	for (unsigned int i = 0; i < count; i += taken) {
 		struct pt_run *run = &runs[n];
 
-		*run = (struct pt_run){ .index = (uint16_t)(index + i) };
+		*run = (struct pt_run){ .index = index + i };
 		decode_entry(geometry, level, entries[i], run);
 		taken = 1;
 		if (run->kind == PT_EMPTY)
@@ -201,9 +201,9 @@ static size_t decode(const struct pt_geometry *geometry, unsigned int level,
 			taken = take_pages(geometry, level, entries, i, count);
 		else if (run->kind == PT_LEAF)
 			taken = take_replicas(geometry, level, entries, i, count, run);
-		run->count = (uint16_t)taken;
+		run->count = taken;
 		if (n && continues(&runs[n - 1], run, entry_lg2))
-			runs[n - 1].count = (uint16_t)(runs[n - 1].count + taken);
+			runs[n - 1].count += taken;
 		else
 			n++;
 	}

@@ -10,6 +10,9 @@
 /* clang-format off */
 const struct pt_format *const pt_formats[] = {
 	&pt_format_amdv1,
+	&pt_format_lpae_s1,
+	&pt_format_lpae_s2,
+	&pt_format_ept,
 	&pt_format_vtd_fs,
 	&pt_format_vtd_ss,
 	&pt_format_x86_64,
@@ -45,6 +48,28 @@ unsigned int pt_table_lg2(const struct pt_geometry *geometry, unsigned int level
 	if (level + 1U < geometry->levels)
 		return geometry->granule_lg2 - 3U;
 	return geometry->input_bits - pt_entry_lg2(geometry, level);
+}
+
+void pt_inherit(const struct pt_geometry *geometry, const struct pt_run *table, struct pt_run *run)
+{
+	const struct pt_format *format = geometry->format;
+
+	run->perm &= table->perm;
+	run->attrs &= table->attrs | ~format->attrs_and;
+	run->attrs |= table->attrs & format->attrs_or;
+	if (run->kind == PT_LEAF && format->settle)
+		run->perm = (uint8_t)format->settle(run->attrs, run->perm);
+}
+
+struct pt_run pt_root_run(const struct pt_geometry *geometry, uint64_t root)
+{
+	return (struct pt_run){
+		.address = root,
+		.attrs = geometry->format->attrs_and,
+		.kind = PT_TABLE,
+		.perm = PT_RWX,
+		.next_level = (uint8_t)(geometry->levels - 1),
+	};
 }
 
 uint64_t pt_last_address(const struct pt_geometry *geometry)

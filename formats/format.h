@@ -28,10 +28,42 @@ enum pt_kind {
 	PT_TABLE,   /* points to a lower table */
 	PT_LEAF,    /* maps memory */
 	PT_INVALID, /* reserved bits or an illegal type: hardware faults, and it is a finding */
+	PT_SOFT, /* empty to hardware, but the kernel keeps something in it: a page swapped out */
 };
+
+/* The address of a PT_SOFT entry that leads to no page of memory. */
+#define PT_NO_ADDRESS (~0ULL)
 
 /* At most this many levels in any format (AMD v1 has 6). */
 enum { PT_MAX_LEVELS = 6 };
+
+/* Entries of which (entry & mask) == value; mask 0: none. */
+struct pt_mark {
+	uint64_t mask;
+	uint64_t value;
+};
+
+static inline bool pt_marked(const struct pt_mark *mark, uint64_t entry)
+{
+	return mark->mask && (entry & mark->mask) == mark->value;
+}
+
+/*
+ * What Linux keeps in entries of a process's table that are not present. The numbers of special
+ * swap types depend on the kernel's configuration (include/linux/swap.h): the first of each
+ * kind; a kind ends where the next one begins, and may have none. Below hwpoison: swap files.
+ */
+struct pt_linux_types {
+	bool used; /* false: the table is not a Linux process's, not present is just empty */
+	uint8_t hwpoison;
+	uint8_t migration;
+	uint8_t device_private;
+	uint8_t device_exclusive;
+	uint8_t marker;
+	uint8_t swapin_error;
+};
+
+enum { PT_LINUX_SWAP_TYPES = 32 }; /* 1 << MAX_SWAPFILES_SHIFT */
 
 /*
  * One table tree: a format with everything that its registers or descriptors
@@ -47,6 +79,16 @@ struct pt_geometry {
 	uint8_t output_bits; /* width of an output address that the tables can hold */
 	bool sign_extend;    /* input addresses are canonical: the top bit is repeated upwards */
 	bool dirty_tracking; /* hardware keeps accessed and dirty state here */
+	struct pt_linux_types linux_types; /* set by who knows: walkers/process.c */
+	bool lpa2;			   /* Arm: 52-bit output addresses in 4K and 16K tables */
+	uint32_t root_alignment;	   /* bytes; 0: that of an entry will do */
+	/*
+	 * What the owner of the tables means by bits that hardware ignores or faults on (KVM
+	 * does): entries that are no mapping, whatever the format makes of them, and entries that
+	 * it lets fault on every access although they are mappings.
+	 */
+	struct pt_mark empty;
+	struct pt_mark tracked;
 };
 
 /* What a caller says about a bare table; 0 means the format's usual value. */
@@ -67,19 +109,20 @@ struct pt_parameters {
 
 /* A run: consecutive entries of one block that say the same thing. */
 struct pt_run {
-	uint64_t address;   /* leaf: output address of the first item; table: the table's address */
+	uint64_t address;   /* leaf: output address of the first item; table: the table's address;
+			       PT_SOFT: as a leaf's, or PT_NO_ADDRESS */
 	uint32_t attrs;	    /* bits of the format's attribute list */
-	uint16_t index;	    /* first entry in the block */
-	uint16_t count;	    /* entries */
+	uint32_t index;	    /* first entry in the block */
+	uint32_t count;	    /* entries */
 	uint8_t kind;	    /* enum pt_kind */
-	uint8_t perm;	    /* PT_R | PT_W | PT_X */
+	uint8_t perm;	    /* PT_R | PT_W | PT_X; of a leaf, before settle() */
 	uint8_t size_lg2;   /* leaf: log2 of the bytes one item maps (its page size) */
 	uint8_t next_level; /* table: level of the table that it points to */
 	bool torn;	    /* leaf: other entries of its item differ; each stands for itself */
 };
 
-/* Enough for any block: 64 KiB tables have 8192 entries, concatenated roots as many. */
-enum { PT_MAX_ENTRIES = 8192 };
+/* Enough for any block: 64 KiB tables have 8192 entries, and 16 of them can be one root. */
+enum { PT_MAX_ENTRIES = 16 * 8192 };
 
 struct pt_format {
 	const char *name;	 /* as in root:FORMAT@... and the `format` column */
@@ -90,6 +133,8 @@ struct pt_format {
 	const char *const *attribute_names;
 	/* Attribute bits that hold only if every level on the way has them. */
 	uint32_t attrs_and;
+	/* Attribute bits that hold if any level on the way has them. */
+	uint32_t attrs_or;
 	/* Attribute bits shown only where the geometry has dirty_tracking. */
 	uint32_t attrs_dirty;
 
@@ -100,12 +145,19 @@ struct pt_format {
 	 * Decode @count entries of a block at @level, whose first entry is number @index, into
 	 * @runs (room for @count); returns the number of runs. Runs come in order and cover
 	 * every entry. Leaves join when attributes, permissions and size are equal and outputs
-	 * are contiguous; a table is always a run of its own. An item's entries are one item when
-	 * they agree (those in the block); when not, each is a leaf of one entry's size, `torn`.
+	 * are contiguous; a table is always a run of its own. Of an item of several entries a
+	 * block has all, or it is a single entry, which is then taken at its word: the run has
+	 * the item's size and first output address. When an item's entries do not agree, each is
+	 * a leaf of one entry's size, `torn`.
 	 */
 	size_t (*decode)(const struct pt_geometry *geometry, unsigned int level,
 			 const uint64_t *entries, unsigned int index, unsigned int count,
 			 struct pt_run *runs);
+	/*
+	 * What a leaf may do after all levels have been combined, where that depends on its
+	 * attributes, too: takes permissions away from @perm. May be NULL.
+	 */
+	unsigned int (*settle)(uint32_t attrs, unsigned int perm);
 	/* Say what one entry's bits are, in words, for people: `walk`. */
 	void (*describe)(const struct pt_geometry *geometry, unsigned int level, uint64_t entry,
 			 char *text, size_t size);
@@ -114,6 +166,9 @@ struct pt_format {
 /* All formats, one row each. NULL-terminated. */
 extern const struct pt_format *const pt_formats[];
 extern const struct pt_format pt_format_amdv1;
+extern const struct pt_format pt_format_lpae_s1;
+extern const struct pt_format pt_format_lpae_s2;
+extern const struct pt_format pt_format_ept;
 extern const struct pt_format pt_format_vtd_fs;
 extern const struct pt_format pt_format_vtd_ss;
 extern const struct pt_format pt_format_x86_64;
@@ -131,6 +186,11 @@ unsigned int pt_table_lg2(const struct pt_geometry *geometry, unsigned int level
 unsigned int pt_entry_lg2(const struct pt_geometry *geometry, unsigned int level);
 /* The last input address, without base or sign extension: 2^input_bits - 1. */
 uint64_t pt_last_address(const struct pt_geometry *geometry);
+
+/* pt_inherit() - give @run, found in the table that @table leads to, what that level adds. */
+void pt_inherit(const struct pt_geometry *geometry, const struct pt_run *table, struct pt_run *run);
+/* pt_root_run() - what leads to the top table at @root: it restricts nothing. */
+struct pt_run pt_root_run(const struct pt_geometry *geometry, uint64_t root);
 
 /*
  * Input addresses as the tables count them (from 0) and as people see them

@@ -23,6 +23,9 @@ static inline bool pt_run_continues(const struct pt_run *run, const struct pt_ru
 		return true;
 	if (run->kind == PT_INVALID)
 		return false;
+	if (run->address == PT_NO_ADDRESS || next->address == PT_NO_ADDRESS)
+		return run->attrs == next->attrs && run->size_lg2 == next->size_lg2 &&
+		       run->address == next->address;
 	return run->attrs == next->attrs && run->perm == next->perm &&
 	       run->size_lg2 == next->size_lg2 &&
 	       run->address + ((uint64_t)run->count << run->size_lg2) == next->address;
@@ -46,8 +49,9 @@ pt_decode_runs(const struct pt_geometry *geometry, unsigned int level, const uin
 	for (unsigned int i = 0; i < count;) {
 		struct pt_run *run = &runs[n];
 
-		*run = (struct pt_run){ .index = (uint16_t)(index + i), .count = 1 };
-		decode_entry(geometry, level, entries[i], run);
+		*run = (struct pt_run){ .index = index + i, .count = 1 };
+		if (!pt_marked(&geometry->empty, entries[i]))
+			decode_entry(geometry, level, entries[i], run);
 		uint64_t entry = entries[i++];
 
 		if (run->kind == PT_EMPTY) {
@@ -61,7 +65,7 @@ pt_decode_runs(const struct pt_geometry *geometry, unsigned int level, const uin
 			}
 		}
 		if (n && pt_run_continues(&runs[n - 1], run))
-			runs[n - 1].count = (uint16_t)(runs[n - 1].count + run->count);
+			runs[n - 1].count += run->count;
 		else
 			n++;
 	}

@@ -20,7 +20,8 @@
 enum { FS_EXTENDED_ACCESSED = 1 << 10 };
 
 static const char *const attribute_names[] = {
-	"accessed", "dirty", "global", "pat", "pcd", "pwt", "user", NULL,
+	X86_ATTRIBUTE_NAMES,
+	NULL,
 };
 
 static inline void decode_entry(const struct pt_geometry *geometry, unsigned int level,

@@ -5,23 +5,30 @@
  * AMD64 Architecture Programmer's Manual, volume 2 (24593), section 5.3 "Long-Mode
  * Page Translation" (5.3.1 canonical addresses, 5.3.3 4-Kbyte, 5.3.4 2-Mbyte, 5.3.5
  * 1-Gbyte pages), 5.4 "Page-Translation-Table Entry Fields", 5.6 "Page-Protection
- * Checks" (U/S, R/W and NX combine over all levels).
+ * Checks" (U/S, R/W and NX combine over all levels). What Linux keeps in a process's table
+ * besides: formats/x86_linux.h.
  */
 #include <stdio.h>
 
 #include "formats/format.h"
 #include "formats/run.h"
 #include "formats/x86_entry.h"
+#include "formats/x86_linux.h"
 #include "target/error.h"
 
 static const char *const attribute_names[] = {
-	"accessed", "dirty", "global", "pat", "pcd", "pwt", "user", NULL,
+	X86_ATTRIBUTE_NAMES,
+	NULL,
 };
 
 static size_t decode(const struct pt_geometry *geometry, unsigned int level,
 		     const uint64_t *entries, unsigned int index, unsigned int count,
 		     struct pt_run *runs)
 {
+	/* Two calls, so that each has its function inlined. */
+	if (geometry->linux_types.used)
+		return pt_decode_runs(geometry, level, entries, index, count, pt_bits(51, 12),
+				      x86_linux_decode_entry, runs);
 	return pt_decode_runs(geometry, level, entries, index, count, pt_bits(51, 12),
 			      x86_decode_entry, runs);
 }
@@ -31,7 +38,10 @@ static void describe(const struct pt_geometry *geometry, unsigned int level, uin
 {
 	bool leaf = level == 0 || (entry & X86_PAGE_SIZE);
 
-	(void)geometry;
+	if (x86_linux_is_soft(geometry, level, entry)) {
+		x86_linux_describe(geometry, level, entry, text, size);
+		return;
+	}
 	snprintf(text, size, "P=%d RW=%d US=%d%s%s%s%s%s%s%s", !!(entry & X86_PRESENT),
 		 !!(entry & X86_WRITE), !!(entry & X86_USER),
 		 entry & X86_WRITE_THROUGH ? " PWT=1" : "",

@@ -26,15 +26,33 @@ enum {
 
 #define X86_NO_EXECUTE (1ULL << 63)
 
+/* In alphabetical order, as their names are. */
 enum {
 	X86_ATTR_ACCESSED = 1 << 0,
-	X86_ATTR_DIRTY = 1 << 1,
-	X86_ATTR_GLOBAL = 1 << 2,
-	X86_ATTR_PAT = 1 << 3,
-	X86_ATTR_CACHE_DISABLE = 1 << 4,
-	X86_ATTR_WRITE_THROUGH = 1 << 5,
-	X86_ATTR_USER = 1 << 6,
+	X86_ATTR_DEVICE_EXCLUSIVE = 1 << 1, /* here and below: of Linux processes only */
+	X86_ATTR_DEVICE_PRIVATE = 1 << 2,
+	X86_ATTR_DIRTY = 1 << 3,
+	X86_ATTR_GLOBAL = 1 << 4,
+	X86_ATTR_GUARD = 1 << 5,
+	X86_ATTR_HWPOISON = 1 << 6,
+	X86_ATTR_INVALIDATED = 1 << 7,
+	X86_ATTR_MARKER = 1 << 8,
+	X86_ATTR_MIGRATION = 1 << 9,
+	X86_ATTR_PAT = 1 << 10,
+	X86_ATTR_CACHE_DISABLE = 1 << 11,
+	X86_ATTR_POISONED = 1 << 12,
+	X86_ATTR_PROT_NONE = 1 << 13,
+	X86_ATTR_WRITE_THROUGH = 1 << 14,
+	X86_ATTR_SOFT_DIRTY = 1 << 15,
+	X86_ATTR_SWAP = 1 << 16,
+	X86_ATTR_UFFD_WP = 1 << 17,
+	X86_ATTR_USER = 1 << 18,
 };
+
+#define X86_ATTRIBUTE_NAMES                                                                       \
+	"accessed", "device-exclusive", "device-private", "dirty", "global", "guard", "hwpoison", \
+		"invalidated", "marker", "migration", "pat", "pcd", "poisoned", "prot-none",      \
+		"pwt", "soft-dirty", "swap", "uffd-wp", "user"
 
 enum { X86_HIGHEST_LEAF_LEVEL = 2 }; /* 1 GiB */
 

@@ -155,7 +155,14 @@ static struct error *parse(char *text, struct space *space)
 	if (!err && space->tree.root & 7)
 		err = error_new("root: 0x%llx is not aligned to an entry of 8 bytes",
 				(unsigned long long)space->tree.root);
-	return err ? err : pt_geometry_init(format, &parameters, &space->tree.geometry);
+	if (!err)
+		err = pt_geometry_init(format, &parameters, &space->tree.geometry);
+	const uint32_t alignment = space->tree.geometry.root_alignment;
+	if (!err && alignment && space->tree.root & (alignment - 1))
+		err = error_new("root: 0x%llx is not aligned to %u bytes, as a root table of "
+				"this geometry is",
+				(unsigned long long)space->tree.root, alignment);
+	return err;
 }
 
 struct error *bare_table_parse(const char *target, struct space *space)

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "reports/output.h"
+#include "reports/selection.h"
 #include "reports/version.h"
 #include "target/error.h"
 
@@ -17,6 +18,10 @@ const struct command *const commands[] = {
 	&command_list,
 	&command_pagemap,
 	&command_walk,
+	&command_find,
+	&command_usage,
+	&command_check,
+	&command_export,
 	&command_extract,
 	&command_help,
 	NULL,
@@ -36,7 +41,9 @@ static const struct option_row {
 	{ "symbols", "FILE", 's', 0, true,
 	  "the kernel's debug vmlinux, or a module's debug file, where the dump itself does not say enough; "
 	  "may be repeated" },
-	{ "format", "FORMAT", 256, OPTION_FORMAT, false, "text (the default), csv, json or jsonl" },
+	{ "format", "FORMAT", 256, OPTION_FORMAT, false,
+	  "text (the default), csv, json or jsonl; of pagemap also pagemap, the binary layout of "
+	  "/proc/PID/pagemap" },
 	{ "output", "FILE", 'o', OPTION_OUTPUT, false,
 	  "write to FILE, which appears only when it is complete" },
 	{ "view", "VIEW", 257, OPTION_VIEW, false,
@@ -49,6 +56,19 @@ static const struct option_row {
 	  "take types only from: btf (the dump's own) or dwarf (the files of -s); else btf, then dwarf" },
 	{ "list", NULL, 262, OPTION_EXTRACT, false, "only say what would be written" },
 	{ "no-log", NULL, 263, OPTION_EXTRACT, false, "leave the kernel log out" },
+	{ "near", "N", 300, OPTION_USAGE, false,
+	  "a table with at most N entries in use is near-empty (8)" },
+	{ "histogram", NULL, 301, OPTION_USAGE, false,
+	  "page sizes and contiguous runs of each space instead" },
+	{ "counters", NULL, 302, OPTION_USAGE, false,
+	  "the kernel's own counters beside what was found instead" },
+	{ "state", NULL, 310, OPTION_STATE, false,
+	  "say what the kernel uses each page for: fill in page_state" },
+	{ "writable", NULL, 311, OPTION_FIND, false, "only who may write" },
+	{ "index", "FILE", 312, OPTION_FIND, false,
+	  "keep what all tables map in FILE, made when it is not there: further queries look it up" },
+	{ "no-processes", NULL, 313, OPTION_EXTRACT, false,
+	  "leave the page tables of processes out" },
 	{ "man", NULL, 260, OPTION_MANUAL, false, "print the whole manual page in man(7) macros" },
 	{ "version", NULL, 'V', 0, false,
 	  "print the version and those of the libraries, and exit" },
@@ -58,7 +78,7 @@ static const struct option_row {
 enum { OPTION_ROWS = sizeof(option_rows) / sizeof(option_rows[0]) };
 enum { EXTRA_VERSION = 1 << 0, EXTRA_HELP = 1 << 1 };
 
-const struct command *command_find(const char *name)
+const struct command *command_by_name(const char *name)
 {
 	for (const struct command *const *command = commands; *command; command++) {
 		if (strcmp((*command)->name, name) == 0)
@@ -78,9 +98,26 @@ static const struct option_row *find_row(int letter)
 
 static struct error *set_format(struct options *options, const char *value)
 {
+	options->binary = strcmp(value, "pagemap") == 0;
+	if (options->binary)
+		return NULL;
 	if (!output_format_find(value, &options->format))
-		return error_new("--format %s: is none of text, csv, json, jsonl", value);
+		return error_new("--format %s: is none of text, csv, json, jsonl, pagemap", value);
 	return NULL;
+}
+
+static struct error *set_near(struct options *options, const char *value)
+{
+	enum { NEAR_MAX = 1 << 16 };
+	uint64_t number = 0;
+	struct error *err = address_parse(value, &number);
+
+	if (!err && number <= NEAR_MAX) {
+		options->near = (unsigned int)number;
+		return NULL;
+	}
+	error_free(err);
+	return error_new("--near %s: is not a number of entries from 0 to %d", value, NEAR_MAX);
 }
 
 static struct error *set_option(struct session *session, const struct option_row *row,
@@ -126,6 +163,26 @@ static struct error *set_option(struct session *session, const struct option_row
 		break;
 	case 263:
 		options->no_log = true;
+		break;
+	case 300:
+		return set_near(options, value);
+	case 301:
+		options->histogram = true;
+		break;
+	case 302:
+		options->counters = true;
+		break;
+	case 310:
+		options->state = true;
+		break;
+	case 311:
+		options->writable = true;
+		break;
+	case 312:
+		options->index = value;
+		break;
+	case 313:
+		options->no_processes = true;
 		break;
 	case 260:
 		options->manual = true;
@@ -206,12 +263,15 @@ static struct error *parse(struct session *session, int argc, char **argv,
 		return err;
 	if (line->count == 0)
 		return error_new("no command; see `iommupt help`");
-	line->command = command_find(line->words[0]);
+	line->command = command_by_name(line->words[0]);
 	if (!line->command)
 		return error_new("'%s' is not a command that is known; see `iommupt help`",
 				 line->words[0]);
 	line->count--;
 	line->words++;
+	if (session->options.binary && line->command != &command_pagemap)
+		return error_new("%s: --format pagemap goes with the command pagemap only",
+				 line->command->name);
 	return check_words(line);
 }
 
@@ -225,9 +285,13 @@ static struct error *run_with_output(struct session *session, const struct comma
 
 	if (err)
 		return err;
-	if (line->command->schema)
-		err = emitter_create(output.stream, session->options.format, line->command->schema,
-				     &emitter);
+	session->stream = output.stream;
+	const struct command *command = line->command;
+	const struct schema *schema = command->choose_schema
+					      ? command->choose_schema(&session->options)
+					      : command->schema;
+	if (schema && !session->options.binary)
+		err = emitter_create(output.stream, session->options.format, schema, &emitter);
 	if (!err)
 		err = line->command->run(session, emitter, line->count, line->words, status);
 	if (emitter) {
@@ -257,12 +321,12 @@ int iommupt_run(struct session *session, int argc, char **argv)
 	struct command_line line = { 0 };
 	int status = EXIT_DONE;
 
-	session->options = (struct options){ .format = FORMAT_TEXT };
+	session->options = (struct options){ .format = FORMAT_TEXT, .near = 8 };
 	struct error *err = parse(session, argc, argv, &line);
 	if (!err && line.extra & EXTRA_VERSION)
 		version_print(session->out, session->backend);
 	else if (!err && line.extra & EXTRA_HELP)
-		help_print(session->out, line.count ? command_find(line.words[0]) : NULL,
+		help_print(session->out, line.count ? command_by_name(line.words[0]) : NULL,
 			   session->in_crash);
 	else if (!err)
 		err = run_with_output(session, &line, &status);
@@ -289,10 +353,21 @@ static void print_option(FILE *out, const struct option_row *row)
 
 static void print_columns(FILE *out, const struct schema *schema)
 {
-	fputs("\nColumns (CSV header, JSON keys):\n", out);
+	fprintf(out, "\nColumns of %s (CSV header, JSON keys):\n", schema->name);
 	for (size_t i = 0; i < schema->count; i++)
 		fprintf(out, "  %-14s %s\n", schema->columns[i].name,
 			schema->columns[i].description);
+}
+
+static void print_list(FILE *out, const struct command *command)
+{
+	const char *name = NULL;
+	const char *text = NULL;
+
+	if (command->list_item)
+		fprintf(out, "\n%s:\n", command->list_title);
+	for (size_t i = 0; command->list_item && command->list_item(i, &name, &text); i++)
+		fprintf(out, "  %-18s %s\n", name, text);
 }
 
 static const char target_help[] =
@@ -302,7 +377,8 @@ static const char target_help[] =
 	"  domain:ADDR         an iommu_domain, by its kernel address\n"
 	"  group:N             the devices of an IOMMU group\n"
 	"  dmar0               all that a unit translates\n"
-	"  all                 everything; a table shared by several devices once\n"
+	"  pid:N               a process, by its PID or that of a thread: its user addresses\n"
+	"  all                 everything but processes; a table shared by several devices once\n"
 	"  root:FORMAT@PHYS[:LEVELS][,key=value]...\n"
 	"                      a bare table, without a kernel: in a vmcore, or in a raw image of\n"
 	"                      physical memory; keys: levels ias oas granule start-level concat\n"
@@ -321,8 +397,11 @@ static void print_one(FILE *out, const struct command *command, bool in_crash)
 		if (option_rows[i].set & command->options)
 			print_option(out, &option_rows[i]);
 	}
+	print_list(out, command);
 	if (command->schema)
 		print_columns(out, command->schema);
+	for (const struct schema *const *more = command->more_schemas; more && *more; more++)
+		print_columns(out, *more);
 	if (strstr(command->arguments, "TARGET"))
 		fprintf(out, "\n%s", target_help);
 	(void)in_crash;
@@ -383,18 +462,33 @@ static void roff_option(FILE *out, const struct option_row *row)
 	roff_text(out, row->help);
 }
 
+static void roff_columns(FILE *out, const struct schema *schema)
+{
+	fprintf(out, ".PP\nColumns of %s:\n", schema->name);
+	for (size_t i = 0; i < schema->count; i++) {
+		fprintf(out, ".TP\n.I %s\n", schema->columns[i].name);
+		roff_text(out, schema->columns[i].description);
+	}
+}
+
 static void roff_command(FILE *out, const struct command *command)
 {
 	fprintf(out, ".SS %s %s\n", command->name, command->arguments);
 	roff_text(out, command->summary);
 	fputs(".PP\n", out);
 	roff_text(out, command->description);
-	for (size_t i = 0; command->schema && i < command->schema->count; i++) {
-		if (i == 0)
-			fputs(".PP\nColumns:\n", out);
-		fprintf(out, ".TP\n.I %s\n", command->schema->columns[i].name);
-		roff_text(out, command->schema->columns[i].description);
+	const char *name = NULL;
+	const char *text = NULL;
+	if (command->list_item)
+		fprintf(out, ".PP\n%s:\n", command->list_title);
+	for (size_t i = 0; command->list_item && command->list_item(i, &name, &text); i++) {
+		fprintf(out, ".TP\n.I %s\n", name);
+		roff_text(out, text);
 	}
+	if (command->schema)
+		roff_columns(out, command->schema);
+	for (const struct schema *const *more = command->more_schemas; more && *more; more++)
+		roff_columns(out, *more);
 }
 
 void help_manual(FILE *out)
@@ -427,7 +521,7 @@ void help_manual(FILE *out)
 static struct error *run_help(struct session *session, struct emitter *emitter, int count,
 			      char **words, int *status)
 {
-	const struct command *command = count ? command_find(words[0]) : NULL;
+	const struct command *command = count ? command_by_name(words[0]) : NULL;
 
 	(void)emitter;
 	(void)status;

@@ -6,6 +6,7 @@
 #ifndef IOMMUPT_COMMANDS_H
 #define IOMMUPT_COMMANDS_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "reports/session.h"
@@ -21,6 +22,9 @@ enum option_set {
 	OPTION_MANUAL = 1 << 4,
 	OPTION_EXTRACT = 1 << 5,
 	OPTION_FORMAT = 1 << 6, /* --format alone */
+	OPTION_USAGE = 1 << 16, /* --near, --histogram, --counters */
+	OPTION_STATE = 1 << 20,
+	OPTION_FIND = 1 << 21, /* --writable, --index */
 };
 
 struct command {
@@ -32,6 +36,12 @@ struct command {
 	int arguments_min;
 	int arguments_max;
 	const struct schema *schema; /* NULL: writes no records */
+	/* The schema where the options ask for another kind of record; NULL: always `schema`. */
+	const struct schema *(*choose_schema)(const struct options *options);
+	const struct schema *const *more_schemas; /* what it may choose; NULL-terminated */
+	/* A list for the help, item by item: its title ("Rules"); false at the end. May be NULL. */
+	const char *list_title;
+	bool (*list_item)(size_t i, const char **name, const char **text);
 	/*
 	 * Run with the words behind the command name. @emitter is there when the command has
 	 * a schema. *@status is EXIT_DONE unless the command changes it.
@@ -42,12 +52,13 @@ struct command {
 
 /* One row a command; NULL-terminated. */
 extern const struct command *const commands[];
-extern const struct command command_list, command_pagemap, command_walk, command_extract,
-	command_help;
+extern const struct command command_list, command_pagemap, command_walk, command_find,
+	command_usage, command_check, command_export, command_extract, command_help;
 
-extern const struct schema schema_list, schema_pagemap, schema_walk, schema_extract;
+extern const struct schema schema_list, schema_pagemap, schema_walk, schema_find, schema_extract,
+	schema_usage, schema_histogram, schema_counters, schema_check;
 
-const struct command *command_find(const char *name);
+const struct command *command_by_name(const char *name);
 
 /* iommupt_run() - one command line; argv[0] is the program. Returns an enum exit_status. */
 int iommupt_run(struct session *session, int argc, char **argv);

@@ -18,6 +18,8 @@ struct emitter {
 	FILE *out;
 	const struct schema *schema;
 	const struct emitter_ops *ops;
+	emitter_sink *sink; /* NULL: rows are written to `out` */
+	void *sink_arg;
 	bool line_buffered;
 	bool begun;
 	bool any_row;
@@ -103,8 +105,13 @@ static size_t plain(const struct column *column, const struct cell *cell, char *
 		*ret = cell->text ? cell->text : "";
 		return strlen(*ret);
 	}
-	return column->type == COLUMN_ADDRESS ? format_address(room, cell->number)
-					      : format_number(room, cell->number);
+	if (column->type == COLUMN_ADDRESS)
+		return format_address(room, cell->number);
+	if (column->type == COLUMN_SIGNED && (int64_t)cell->number < 0) {
+		room[0] = '-';
+		return 1 + format_number(room + 1, -cell->number);
+	}
+	return format_number(room, cell->number);
 }
 
 /* What a terminal might act upon: names come from the dump. */
@@ -248,7 +255,7 @@ static void json_object(struct emitter *emitter, const struct cell *cells)
 		put_char(emitter, ':');
 		if (cells[i].empty)
 			put_text(emitter, "null");
-		else if (column->type == COLUMN_NUMBER)
+		else if (column->type != COLUMN_TEXT && column->type != COLUMN_ADDRESS)
 			put_bytes(emitter, value, len);
 		else
 			json_string(emitter, value, len);
@@ -324,6 +331,20 @@ struct error *emitter_create(FILE *out, enum output_format format, const struct 
 	return NULL;
 }
 
+struct error *emitter_create_sink(emitter_sink *row, void *arg, const struct schema *schema,
+				  struct emitter **ret)
+{
+	struct emitter *emitter = calloc(1, sizeof(*emitter));
+
+	if (!emitter)
+		return error_no_memory();
+	emitter->schema = schema;
+	emitter->sink = row;
+	emitter->sink_arg = arg;
+	*ret = emitter;
+	return NULL;
+}
+
 void emitter_text_columns(struct emitter *emitter, size_t count)
 {
 	emitter->text_columns = count;
@@ -338,6 +359,8 @@ static void begin(struct emitter *emitter)
 
 struct error *emitter_row(struct emitter *emitter, const struct cell *cells)
 {
+	if (emitter->sink)
+		return emitter->sink(emitter->sink_arg, emitter->schema, cells);
 	begin(emitter);
 	emitter->ops->row(emitter, cells);
 	emitter->any_row = true;
@@ -346,6 +369,8 @@ struct error *emitter_row(struct emitter *emitter, const struct cell *cells)
 
 struct error *emitter_finish(struct emitter *emitter)
 {
+	if (emitter->sink)
+		return NULL;
 	begin(emitter);
 	emitter->ops->end(emitter);
 	flush_buffer(emitter);

@@ -23,6 +23,7 @@ enum column_type {
 	COLUMN_TEXT,
 	COLUMN_ADDRESS, /* 0x hex; a string in JSON */
 	COLUMN_NUMBER,	/* decimal; a number in JSON */
+	COLUMN_SIGNED,	/* the same; the cell's number is an int64_t */
 };
 
 struct column {
@@ -70,6 +71,15 @@ bool output_format_find(const char *name, enum output_format *ret);
 /* emitter_create() - rows of @schema to @out, which stays the caller's. */
 struct error *emitter_create(FILE *out, enum output_format format, const struct schema *schema,
 			     struct emitter **ret);
+
+/*
+ * emitter_create_sink() - rows go to @row instead of a stream: another place for what the commands
+ * say (a database). An error of @row ends the command.
+ */
+typedef struct error *emitter_sink(void *arg, const struct schema *schema,
+				   const struct cell *cells);
+struct error *emitter_create_sink(emitter_sink *row, void *arg, const struct schema *schema,
+				  struct emitter **ret);
 
 /*
  * emitter_text_columns() - in text, show only the first @count columns: people need no columns

@@ -20,11 +20,17 @@
 #include "target/noted.h"
 #include "target/page_set.h"
 #include "target/recorder.h"
+#include "walkers/memcg.h"
+#include "walkers/node_stats.h"
+#include "walkers/nodes.h"
+#include "walkers/pages.h"
+#include "walkers/process.h"
+#include "walkers/resources.h"
 
 static const struct column columns[] = {
 	{ "reason", COLUMN_TEXT, 14,
-	  "structs (kernel structures, its own page table, the hardware's tables), tables (IOMMU page "
-	  "tables), struct-pages (struct page of mapped pages and of tables), log (the kernel log)" },
+	  "structs (kernel structures, its own page table, the hardware's tables), tables (page tables of "
+	  "IOMMUs and processes), struct-pages (struct page of mapped pages and of tables), log (the kernel log)" },
 	{ "pages", COLUMN_NUMBER, 10, "pages that are read for this reason first" },
 	{ "bytes", COLUMN_NUMBER, 12, "bytes in them, not compressed" },
 };
@@ -35,9 +41,9 @@ const struct schema schema_extract = { "extract", columns, 3 };
 struct extract {
 	struct kernel *kernel;
 	struct memory *memory;
-	uint64_t vmemmap; /* kernel address of the array of struct page; 0: not known */
-	uint64_t page_struct_bytes;
-	uint64_t last_page; /* the page of struct pages that was read last */
+	struct session *session;
+	struct pages *pages; /* NULL: not known where the struct pages are */
+	uint64_t memcg;	     /* whose path was read last */
 };
 
 enum { PAGE = 4096 };
@@ -51,73 +57,93 @@ static void touch(struct extract *extract, uint64_t address, uint64_t len)
 		error_free(kernel_read(extract->kernel, at, bytes, 1));
 }
 
-static void touch_struct_page(struct extract *extract, uint64_t phys)
+/* What the pages are used for, with all that says so. */
+static void touch_struct_pages(struct extract *extract, uint64_t phys, uint64_t length)
 {
-	const uint64_t address = extract->vmemmap + (phys >> 12) * extract->page_struct_bytes;
+	const uint64_t end = phys + length;
+	struct page_info info;
 
-	if (extract->vmemmap == 0 ||
-	    extract->memory->ops->probe(extract->memory, phys) == BLOCK_OUTSIDE)
+	if (!extract->pages)
 		return;
-	if ((address & ~(uint64_t)(PAGE - 1)) == extract->last_page)
-		return;
-	extract->last_page = address & ~(uint64_t)(PAGE - 1);
 	recorder_set_reason(extract->memory, RECORD_PAGES);
-	touch(extract, address, extract->page_struct_bytes);
+	while (phys < end)
+		phys += page_look_run(extract->pages, phys, end - 1, &info);
+	recorder_set_reason(extract->memory, RECORD_TABLES);
+}
+
+/* The path of the cgroup that a table is charged to. */
+static void touch_memcg(struct extract *extract, uint64_t phys)
+{
+	char path[512];
+	struct page_info info;
+
+	if (!extract->pages)
+		return;
+	page_look(extract->pages, phys, &info);
+	if (info.memcg == 0 || info.memcg == extract->memcg)
+		return;
+	extract->memcg = info.memcg;
+	recorder_set_reason(extract->memory, RECORD_STRUCTS);
+	error_free(memcg_path(extract->kernel, info.memcg, path, sizeof(path)));
 	recorder_set_reason(extract->memory, RECORD_TABLES);
 }
 
 static struct error *on_table(void *arg, const struct pt_table *table)
 {
-	touch_struct_page(arg, table->phys);
+	touch_struct_pages(arg, table->phys, table->entry_count * sizeof(uint64_t));
+	touch_memcg(arg, table->phys);
 	return NULL;
 }
 
 static struct error *on_leaves(void *arg, const struct pt_leaves *leaves)
 {
-	const uint64_t bytes = leaves->count << leaves->size_lg2;
-
-	for (uint64_t at = 0; at < bytes; at += PAGE)
-		touch_struct_page(arg, leaves->phys + at);
+	touch_struct_pages(arg, leaves->phys, leaves->count << leaves->size_lg2);
 	return NULL;
 }
 
-/* struct page: vmemmap_base is a variable on x86 (arch/x86/mm/init_64.c: KASLR moves it). */
-static void find_vmemmap(struct extract *extract)
-{
-	static const struct type_query query = { "page", NULL, NULL };
-	struct member page = { 0 };
-	uint64_t address = 0;
-
-	error_free(kernel_resolve(extract->kernel, &query, &page, 1));
-	if (!page.present || !kernel_symbol(extract->kernel, "vmemmap_base", &address))
-		return;
-	extract->page_struct_bytes = page.size;
-	error_free(kernel_read(extract->kernel, address, &extract->vmemmap, sizeof(uint64_t)));
-}
-
-static struct error *touch_tables(struct extract *extract, struct session *session,
-				  const struct inventory *inventory)
+static struct error *touch_space(struct extract *extract, const struct space *space)
 {
 	const struct pt_visitor visitor = { .table = on_table,
 					    .leaves = on_leaves,
 					    .arg = extract };
+	struct pt_statistics statistics;
+	struct progress progress;
+
+	if (space->mode != SPACE_TABLE)
+		return NULL;
+	progress_init(&progress, extract->session, space->name);
+	struct error *err = pt_walk(&space->tree, extract->memory, 0, UINT64_MAX, &visitor,
+				    &progress.control, &statistics);
+	progress_deinit(&progress);
+	return err;
+}
+
+static struct error *on_process(void *arg, const struct process *process)
+{
+	struct extract *extract = arg;
+	struct space space = { 0 };
+
+	process_set_space(process, &space);
+	recorder_set_reason(extract->memory, RECORD_TABLES);
+	struct error *err = touch_space(extract, &space);
+	recorder_set_reason(extract->memory, RECORD_STRUCTS);
+	return err;
+}
+
+static struct error *touch_tables(struct extract *extract, const struct inventory *inventory)
+{
 	struct error *err = NULL;
 
-	find_vmemmap(extract);
+	/* A kernel whose struct pages are not known has none in its extract either. */
+	recorder_set_reason(extract->memory, RECORD_PAGES);
+	error_free(session_pages(extract->session, &extract->pages));
 	recorder_set_reason(extract->memory, RECORD_TABLES);
-	for (size_t i = 0; i < inventory->space_count && !err; i++) {
-		const struct space *space = inventory->spaces[i];
-		struct pt_statistics statistics;
-		struct progress progress;
-
-		if (space->mode != SPACE_TABLE)
-			continue;
-		progress_init(&progress, session, space->name);
-		err = pt_walk(&space->tree, extract->memory, 0, UINT64_MAX, &visitor,
-			      &progress.control, &statistics);
-		progress_deinit(&progress);
-	}
-	return err;
+	for (size_t i = 0; i < inventory->space_count && !err; i++)
+		err = touch_space(extract, inventory->spaces[i]);
+	if (err || extract->session->options.no_processes)
+		return err;
+	recorder_set_reason(extract->memory, RECORD_STRUCTS);
+	return process_for_each(extract->kernel, on_process, extract);
 }
 
 /* The ring buffer of kernel/printk/printk_ringbuffer.h, since 5.10: three arrays. */
@@ -157,6 +183,26 @@ static void touch_log(struct extract *extract)
 	error_free(err);
 }
 
+/* What usage and check set beside the tables: counters, the tree of resources. */
+static void touch_reconciled(struct extract *extract)
+{
+	static const char *const counters[] = { "NR_IOMMU_PAGES", "NR_SECONDARY_PAGETABLE" };
+	struct resources resources;
+	struct nodes nodes;
+
+	recorder_set_reason(extract->memory, RECORD_STRUCTS);
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+		bool found = false;
+		int64_t pages = 0;
+
+		error_free(node_stat_read(extract->kernel, counters[i], &found, &pages));
+	}
+	error_free(resources_read(extract->kernel, &resources));
+	resources_free(&resources);
+	error_free(nodes_read(extract->kernel, 12, &nodes));
+	nodes_free(&nodes);
+}
+
 static struct error *touch_all(struct extract *extract, struct session *session)
 {
 	struct inventory *inventory = NULL;
@@ -167,7 +213,9 @@ static struct error *touch_all(struct extract *extract, struct session *session)
 	if (!err && kernel_symbol(extract->kernel, "linux_banner", &banner))
 		touch(extract, banner, 1);
 	if (!err)
-		err = touch_tables(extract, session, inventory);
+		err = touch_tables(extract, inventory);
+	if (!err)
+		touch_reconciled(extract);
 	if (!err && !session->options.no_log)
 		touch_log(extract);
 	return err ? err : recorder_error(extract->memory);
@@ -241,7 +289,7 @@ static struct error *emit_reasons(struct emitter *emitter, const struct extract 
 static struct error *run(struct session *session, struct emitter *emitter, int count, char **words,
 			 int *status)
 {
-	struct extract extract = { 0 };
+	struct extract extract = { .session = session };
 
 	(void)status;
 	if (session->in_crash)
@@ -266,8 +314,8 @@ const struct command command_extract = {
 	.arguments = "[FILE]",
 	.summary = "a small vmcore that holds only what this tool reads",
 	.description =
-		"Writes a kdump-compressed vmcore with the pages that list, pagemap and walk read: "
-		"page tables, the hardware's tables, kernel structures, the struct pages of what is "
+		"Writes a kdump-compressed vmcore with the pages that list, pagemap, walk and find "
+		"read: page tables, those of processes too (without them: --no-processes), the hardware's tables, kernel structures, the struct pages of what is "
 		"mapped, and the kernel log. Symbols and types are noted in its VMCOREINFO, so that it "
 		"is read without a vmlinux, with the same output. No page of user or guest memory and "
 		"none of the page cache is in it; docs/dumps.md says what it can still reveal.\n"

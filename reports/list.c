@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "reports/commands.h"
+#include "reports/owner.h"
 #include "reports/progress.h"
 #include "reports/table_faults.h"
 #include "target/error.h"
@@ -26,7 +27,7 @@ static const struct column columns[] = {
 	{ "stage", COLUMN_TEXT, 6, "first or second (VT-d), 1 or 2 (Arm)" },
 	{ "owner", COLUMN_TEXT, 30,
 	  "key=value words: group, driver, type (of the domain), did (domain id in hardware), "
-	  "dma-owner=user (VFIO or iommufd), alias-of, ats, pri, pasid (on, off; absent: the device "
+	  "dma-owner (vfio, or user: iommufd or another), container, user-pid and user-comm (whose memory VFIO maps), alias-of, ats, pri, pasid (on, off; absent: the device "
 	  "cannot), why (of blocked and unknown)" },
 	{ "devices", COLUMN_TEXT, 12, "devices that translate by it, joined by |" },
 	{ "table_pages", COLUMN_NUMBER, 11, "with --sizes: table pages" },
@@ -113,7 +114,12 @@ static void add_device_words(struct words *words, const struct device *device)
 	if (device->alias_of[0])
 		add_word(words, "alias-of=%s", device->alias_of);
 	if (device->owned_by_user)
-		add_word(words, "dma-owner=user");
+		add_word(words, "dma-owner=%s", device->user.vfio_group ? "vfio" : "user");
+	if (device->user.container)
+		add_word(words, "container=0x%" PRIx64, device->user.container);
+	if (device->user.pid >= 0)
+		add_word(words, "user-pid=%" PRId64 " user-comm=%s", device->user.pid,
+			 device->user.comm);
 	add_state(words, "ats", device->ats_capable, device->ats_enabled);
 	add_state(words, "pri", device->pri_capable, device->pri_enabled);
 	add_state(words, "pasid", device->pasid_capable, device->pasid_enabled);
@@ -257,6 +263,23 @@ static void add_owner(struct words *owner, const struct space *space)
 	}
 	if (space->mode != SPACE_TABLE && space->reason[0])
 		add_word(owner, "why=%s", space->reason);
+}
+
+struct error *space_owner_text(const struct space *space, char **ret)
+{
+	struct words owner;
+
+	words_init(&owner, " ");
+	if (strcmp(space->kind, "process") == 0)
+		add_word(&owner, "pid=%" PRId64 " comm=%s", space->pid, space->comm);
+	else
+		add_owner(&owner, space);
+	struct error *err = words_finish(&owner);
+	if (err)
+		words_deinit(&owner);
+	else
+		*ret = owner.text;
+	return err;
 }
 
 /* What a page table alone has: where it is, and with --sizes how large. */

@@ -5,23 +5,32 @@
 #include <string.h>
 
 #include "reports/commands.h"
+#include "reports/pagemap_file.h"
 #include "reports/progress.h"
 #include "reports/selection.h"
 #include "reports/table_faults.h"
 #include "target/error.h"
+#include "walkers/pages.h"
 
 static const struct column columns[] = {
 	{ "space", COLUMN_TEXT, 14, "the address space; can be used as a TARGET" },
 	{ "iova", COLUMN_ADDRESS, 18, "first input address (IOVA, GPA or VA)" },
 	{ "length", COLUMN_NUMBER, 12, "bytes" },
-	{ "phys", COLUMN_ADDRESS, 14, "first output address; empty where the table is unknown" },
+	{ "phys", COLUMN_ADDRESS, 14,
+	  "first output address; empty where the table is unknown, and of a page without one: swapped "
+	  "out" },
 	{ "page_size", COLUMN_NUMBER, 10, "bytes that one leaf entry maps" },
 	{ "perm", COLUMN_TEXT, 4,
 	  "what hardware allows, over all levels: three characters of rwx-; x only in formats "
-	  "that control execution" },
+	  "that control execution; --- of what the kernel keeps in entries that map nothing" },
 	{ "attrs", COLUMN_TEXT, 16,
 	  "tokens joined by |, sorted; `unknown`: a table of this range is not in the dump" },
-	{ "page_state", COLUMN_TEXT, 4, "empty in this version" },
+	{ "page_state", COLUMN_TEXT, 10,
+	  "with --state: what the kernel uses the pages for, tokens joined by |, sorted: anon, compound, "
+	  "file (ino=N: its inode), free (pcp: on a per-CPU list), guard, hugetlb, hwpoison, kernel "
+	  "(allocated, and nothing else is known), ksm, memcg, mmio (no memory there), offline, pinned "
+	  "(an estimate from the reference count), reserved, slab, swapbacked, table (of a process), "
+	  "unaccepted, unknown (its struct page is not in the dump), zero, zsmalloc" },
 };
 
 enum { SPACE, IOVA, LENGTH, PHYS, PAGE_SIZE, PERM, ATTRS, PAGE_STATE, COLUMNS };
@@ -32,16 +41,19 @@ const struct schema schema_pagemap = { "pagemap", columns, COLUMNS };
 struct row {
 	uint64_t iova;
 	uint64_t length; /* 0: no row; never the whole 64-bit space */
-	uint64_t phys;
+	uint64_t phys;	 /* or PT_NO_ADDRESS */
 	uint64_t page_size;
 	uint32_t attrs;
 	uint8_t perm;
 	bool unknown;
+	struct page_info info; /* with --state: `state` and `inode` */
 };
 
 struct pagemap {
 	const struct space *space;
 	struct emitter *emitter;
+	struct pages *pages;	   /* NULL: page states are not asked for */
+	struct pagemap_file *file; /* NULL: records */
 	bool each;
 	uint64_t start;
 	uint64_t last;
@@ -58,12 +70,18 @@ static struct error *emit_row(struct pagemap *pagemap, const struct row *row)
 		[SPACE] = cell_text(pagemap->space->name),
 		[IOVA] = cell_number(row->iova),
 		[LENGTH] = cell_number(row->length),
-		[PHYS] = row->unknown ? cell_empty() : cell_number(row->phys),
+		[PHYS] = row->unknown || row->phys == PT_NO_ADDRESS ? cell_empty()
+								    : cell_number(row->phys),
 		[PAGE_SIZE] = row->unknown ? cell_empty() : cell_number(row->page_size),
 		[PAGE_STATE] = cell_text(""),
 	};
 	char perm[4];
+	char state[PAGE_STATE_TEXT];
 
+	if (pagemap->pages && !row->unknown) {
+		page_state_text(&row->info, state);
+		cells[PAGE_STATE] = cell_text(state);
+	}
 	pt_permission_text(row->perm, perm);
 	cells[PERM] = cell_text(perm);
 	if (row->unknown) {
@@ -84,9 +102,11 @@ static bool row_continues(const struct row *row, const struct row *next)
 	if (row->length == 0 || row->iova + row->length != next->iova ||
 	    row->length + next->length < row->length || row->unknown != next->unknown)
 		return false;
+	const bool joined = row->phys == PT_NO_ADDRESS ? next->phys == PT_NO_ADDRESS
+						       : row->phys + row->length == next->phys;
 	return row->unknown ||
-	       (row->phys + row->length == next->phys && row->page_size == next->page_size &&
-		row->attrs == next->attrs && row->perm == next->perm);
+	       (joined && row->page_size == next->page_size && row->attrs == next->attrs &&
+		row->perm == next->perm && page_same_state(&row->info, &next->info));
 }
 
 static struct error *flush_row(struct pagemap *pagemap)
@@ -115,11 +135,40 @@ static void clip(const struct pagemap *pagemap, struct row *row)
 		uint64_t cut = pagemap->start - row->iova;
 
 		row->iova += cut;
-		row->phys += cut;
+		if (row->phys != PT_NO_ADDRESS)
+			row->phys += cut;
 		row->length -= cut;
 	}
 	if (row->iova + (row->length - 1) > pagemap->last)
 		row->length = pagemap->last - row->iova + 1;
+}
+
+/* To the file, or a row that may continue the last one, or one of its own. */
+static struct error *put_row(struct pagemap *pagemap, const struct row *row)
+{
+	if (pagemap->file)
+		return pagemap_file_add(pagemap->file, row->iova, row->length, row->phys,
+					PAGEMAP_PRESENT |
+						(row->info.state & PAGE_FILE ? PAGEMAP_FILE : 0));
+	return pagemap->each ? emit_row(pagemap, row) : add_row(pagemap, row);
+}
+
+/* A row for each part whose pages are used for the same. */
+static struct error *put_by_state(struct pagemap *pagemap, const struct row *row)
+{
+	const uint64_t last = row->phys + row->length - 1;
+	struct row part = *row;
+	struct error *err = NULL;
+
+	if (!pagemap->pages || row->phys == PT_NO_ADDRESS)
+		return put_row(pagemap, row);
+	for (uint64_t done = 0; done < row->length && !err; done += part.length) {
+		part.iova = row->iova + done;
+		part.phys = row->phys + done;
+		part.length = page_look_run(pagemap->pages, part.phys, last, &part.info);
+		err = put_row(pagemap, &part);
+	}
+	return err;
 }
 
 static struct error *on_leaves(void *arg, const struct pt_leaves *leaves)
@@ -137,7 +186,7 @@ static struct error *on_leaves(void *arg, const struct pt_leaves *leaves)
 
 	if (!pagemap->each) {
 		clip(pagemap, &row);
-		return add_row(pagemap, &row);
+		return put_by_state(pagemap, &row);
 	}
 	row.length = row.page_size;
 	err = flush_row(pagemap); /* an unknown part before them */
@@ -145,11 +194,30 @@ static struct error *on_leaves(void *arg, const struct pt_leaves *leaves)
 		struct row one = row;
 
 		one.iova += i << leaves->size_lg2;
-		one.phys += i << leaves->size_lg2;
+		if (one.phys != PT_NO_ADDRESS)
+			one.phys += i << leaves->size_lg2;
 		clip(pagemap, &one);
-		err = emit_row(pagemap, &one);
+		err = put_by_state(pagemap, &one);
 	}
 	return err;
+}
+
+/* For the file: to the kernel a page that may not be touched is present, all else swapped out. */
+static struct error *on_soft_to_file(void *arg, const struct pt_leaves *leaves)
+{
+	struct pagemap *pagemap = arg;
+	char attrs[128];
+
+	pt_attributes_text(&pagemap->space->tree.geometry, leaves->attrs, attrs, sizeof(attrs));
+	if (strstr(attrs, "prot-none"))
+		return on_leaves(arg, leaves);
+	struct row row = {
+		.iova = leaves->iova,
+		.length = leaves->count << leaves->size_lg2,
+		.phys = PT_NO_ADDRESS,
+	};
+	clip(pagemap, &row);
+	return pagemap_file_add(pagemap->file, row.iova, row.length, 0, PAGEMAP_SWAP);
 }
 
 static struct error *on_fault(void *arg, const struct pt_fault *fault)
@@ -161,6 +229,8 @@ static struct error *on_fault(void *arg, const struct pt_fault *fault)
 	if (fault->kind == PT_FAULT_REPEATED || fault->kind == PT_FAULT_INVALID ||
 	    fault->kind == PT_FAULT_TORN)
 		return NULL;
+	if (pagemap->file)
+		return NULL; /* the layout has no way to say so: a hole, and a line on stderr */
 	const struct row row = {
 		.iova = fault->iova,
 		.length = fault->length ? fault->length : UINT64_MAX,
@@ -172,6 +242,16 @@ static struct error *on_fault(void *arg, const struct pt_fault *fault)
 		return err ? err : add_row(pagemap, &row);
 	}
 	return add_row(pagemap, &row);
+}
+
+/* The whole of a device that is passed through is no file that one could want. */
+static struct error *put_passthrough(struct pagemap *pagemap, uint64_t last)
+{
+	if ((last - pagemap->start) >> 40)
+		return error_new("%s is passed through: everything maps to itself; give a RANGE",
+				 pagemap->space->name);
+	return pagemap_file_add(pagemap->file, pagemap->start, last - pagemap->start + 1,
+				pagemap->start, PAGEMAP_PRESENT);
 }
 
 /* A device that is passed through: one row says it all. */
@@ -190,6 +270,8 @@ static struct error *emit_passthrough(struct pagemap *pagemap)
 		[PAGE_STATE] = cell_text(""),
 	};
 
+	if (pagemap->file)
+		return put_passthrough(pagemap, last);
 	pt_permission_text(pagemap->space->tree.perm ? pagemap->space->tree.perm : PT_R | PT_W,
 			   perm);
 	cells[PERM] = cell_text(perm);
@@ -197,18 +279,21 @@ static struct error *emit_passthrough(struct pagemap *pagemap)
 }
 
 static struct error *print_space(struct session *session, struct emitter *emitter,
-				 const struct selection *selection, const struct space *space,
-				 const struct range *range)
+				 struct pagemap_file *file, const struct selection *selection,
+				 const struct space *space, const struct range *range)
 {
 	struct pagemap pagemap = {
 		.space = space,
 		.emitter = emitter,
-		.each = session->options.each,
+		.pages = session->options.state ? session->pages : NULL,
+		.file = file,
+		.each = session->options.each && !file,
 		.start = range->start,
 		.last = range->last,
 	};
 	struct pt_visitor visitor = {
 		.leaves = on_leaves,
+		.soft = file ? on_soft_to_file : on_leaves,
 		.fault = on_fault,
 		.arg = &pagemap,
 	};
@@ -243,11 +328,65 @@ static struct error *print_space(struct session *session, struct emitter *emitte
 	return err;
 }
 
+/* Every space that was selected; of several, one that is not to be had is only reported. */
+static struct error *print_spaces(struct session *session, struct emitter *emitter,
+				  struct pagemap_file *file, const struct selection *selection,
+				  const struct range *range)
+{
+	struct error *err = NULL;
+
+	for (size_t i = 0; i < selection->count && !err; i++) {
+		const struct space *space = selection->spaces[i];
+
+		err = range_check(space, range);
+		/* Of several spaces, one that is too narrow for the range has nothing there. */
+		if (err && selection->count > 1) {
+			error_free(err);
+			err = NULL;
+			continue;
+		}
+		if (!err)
+			err = print_space(session, emitter, file, selection, space, range);
+		if (err && selection->count > 1 && space->mode == SPACE_UNKNOWN) {
+			session_message(session, "warning: %s", err->message);
+			error_free(err);
+			err = NULL;
+		}
+	}
+	return err;
+}
+
+/* --format pagemap: addresses alone would not tell the spaces apart. */
+static struct error *write_file(struct session *session, const struct selection *selection,
+				const struct range *range)
+{
+	struct pagemap_file file;
+	char names[256] = "";
+
+	for (size_t i = 0; i < selection->count && selection->count > 1; i++) {
+		const size_t used = strlen(names);
+
+		snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "",
+			 selection->spaces[i]->name);
+	}
+	if (selection->count > 1)
+		return error_new("--format pagemap holds one space, and these are %zu: %s",
+				 selection->count, names);
+	struct error *err = pagemap_file_init(&file, session->stream);
+	if (!err)
+		err = print_spaces(session, NULL, &file, selection, range);
+	if (!err)
+		err = pagemap_file_finish(&file);
+	pagemap_file_deinit(&file);
+	return err;
+}
+
 static struct error *run(struct session *session, struct emitter *emitter, int count, char **words,
 			 int *status)
 {
 	struct selection selection;
 	struct range range = { .start = 0, .last = UINT64_MAX };
+	struct pages *pages = NULL;
 	const size_t target_words = selection_words(words, (size_t)count);
 	struct error *err = NULL;
 
@@ -258,25 +397,14 @@ static struct error *run(struct session *session, struct emitter *emitter, int c
 		err = range_parse(words[target_words], &range);
 	if (err)
 		return err;
-	emitter_text_columns(emitter, PAGE_STATE); /* there is no --state yet to fill it in */
+	if (emitter)
+		emitter_text_columns(emitter, session->options.state ? COLUMNS : PAGE_STATE);
 	err = selection_init(&selection, session, words, target_words);
-	for (size_t i = 0; i < selection.count && !err; i++) {
-		err = range_check(selection.spaces[i], &range);
-		/* Of several spaces, one that is too narrow for the range has nothing there. */
-		if (err && selection.count > 1) {
-			error_free(err);
-			err = NULL;
-			continue;
-		}
-		if (err)
-			break;
-		err = print_space(session, emitter, &selection, selection.spaces[i], &range);
-		if (err && selection.count > 1 && selection.spaces[i]->mode == SPACE_UNKNOWN) {
-			session_message(session, "warning: %s", err->message);
-			error_free(err);
-			err = NULL;
-		}
-	}
+	if (!err && session->options.state)
+		err = session_pages(session, &pages);
+	if (!err)
+		err = emitter ? print_spaces(session, emitter, NULL, &selection, &range)
+			      : write_file(session, &selection, &range);
 	selection_deinit(&selection);
 	(void)status;
 	return err;
@@ -295,8 +423,22 @@ const struct command command_pagemap = {
 		"space whose table is not in the dump is printed with empty phys and the attribute "
 		"`unknown`, and counted on stderr; it is never left out. A device that is passed "
 		"through has one row, with the attribute `passthrough`. With `all` a table that "
-		"several devices share is printed once.",
-	.options = OPTION_VIEW | OPTION_FORMAT | OPTION_OUTPUT | OPTION_EACH,
+		"several devices share is printed once; processes are not in it.\n"
+		"\n"
+		"Of a process (pid:N) also what the kernel keeps in entries that are not present is "
+		"printed, with perm `---`: prot-none (PROT_NONE or a NUMA hint), migration, swap, "
+		"hwpoison, marker (with guard, poisoned or uffd-wp), device-private, "
+		"device-exclusive, invalidated (a large page being split). All but swap and marker "
+		"have the address of a page in phys. An entry that is empty has no row.\n"
+		"\n"
+		"With --state a row also ends where the use of the pages changes; page_size stays that "
+		"of the leaf. With --format pagemap -o FILE the mappings of one space are written as "
+		"/proc/PID/pagemap has them: 64 bits for each 4 KiB of input addresses, at 8 times the "
+		"page's number, in a sparse file that ends with the last mapped page. Set are "
+		"bit 63 (mapped), the page frame number (bits 54:0, in units of 4 KiB) and, with --state, "
+		"bit 61 (a file's page, or shared memory); of a process bit 62 (swapped out, without where to). Permissions are not in that layout, and a part "
+		"that is not known is a hole in it: it is counted on stderr.",
+	.options = OPTION_VIEW | OPTION_FORMAT | OPTION_OUTPUT | OPTION_EACH | OPTION_STATE,
 	.arguments_min = 1,
 	.arguments_max = 3,
 	.schema = &schema_pagemap,

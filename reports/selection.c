@@ -12,6 +12,7 @@
 #include "reports/session.h"
 #include "target/error.h"
 #include "target/kernel.h"
+#include "walkers/process.h"
 
 static bool parse_number(const char *text, const char **end, uint64_t *ret)
 {
@@ -274,11 +275,10 @@ static struct error *parse_target(struct wanted *wanted, const char *text)
 				"'%s' is not a group; give group:N with N from `iommupt list`",
 				text);
 		wanted->group = (int)number;
-	} else if (strncmp(text, "vm:", 3) == 0 || strncmp(text, "pid:", 4) == 0) {
-		return error_new(
-			"'%s': virtual machines and processes are not decoded by this version; "
-			"give a device, domain:ADDR, group:N or root:FORMAT@PHYS",
-			text);
+	} else if (strncmp(text, "vm:", 3) == 0) {
+		return error_new("'%s': virtual machines are not decoded by this version; "
+				 "give a device, domain:ADDR, group:N, pid:N or root:FORMAT@PHYS",
+				 text);
 	} else {
 		wanted->is_pci = parse_pci(text, &wanted->segment, &wanted->rid);
 	}
@@ -316,7 +316,7 @@ static struct error *nothing_matches(const struct wanted *wanted, const struct i
 			wanted->pasid_given ? " with that PASID" : "");
 	return error_new(
 		"'%s' is not a TARGET that is known; give a device like 0000:3b:00.0, "
-		"domain:ADDR, group:N, root:FORMAT@PHYS or all (`iommupt list` shows them)",
+		"domain:ADDR, group:N, pid:N, root:FORMAT@PHYS or all (`iommupt list` shows them)",
 		wanted->text);
 }
 
@@ -365,12 +365,41 @@ static struct error *select_bare(struct selection *selection, struct session *se
 	return err ? err : add(selection, space);
 }
 
+/* pid:N. Processes are in no inventory (walkers/process.h). */
+static struct error *select_process(struct selection *selection, struct session *session,
+				    const char *target, bool pasid_given)
+{
+	struct space *space = calloc(1, sizeof(*space));
+	struct kernel *kernel = NULL;
+	struct process process;
+	const char *end = NULL;
+	uint64_t pid = 0;
+
+	if (!space)
+		return error_no_memory();
+	selection->bare = space;
+	if (!parse_number(target + 4, &end, &pid) || *end || pid == 0 || pid > INT32_MAX)
+		return error_new("'%s' is not a process; give pid:N with N its process ID", target);
+	if (pasid_given)
+		return error_new("%s: a process has no PASID; leave pasid= out", target);
+	struct error *err = session_kernel(session, &kernel);
+	if (!err)
+		err = process_find(kernel, pid, &process);
+	if (err)
+		return err;
+	process_set_space(&process, space);
+	selection->memory = kernel_memory(kernel);
+	return add(selection, space);
+}
+
 struct error *selection_init(struct selection *selection, struct session *session,
 			     char *const *words, size_t count)
 {
 	*selection = (struct selection){ 0 };
 	if (strncmp(words[0], "root:", 5) == 0)
 		return select_bare(selection, session, words[0]);
+	if (strncmp(words[0], "pid:", 4) == 0)
+		return select_process(selection, session, words[0], count > 1);
 	/* "DEVICE pasid=N" as one word, as the `space` column has it, or with a comma. */
 	char *target = strdup(words[0]);
 	if (!target)

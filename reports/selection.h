@@ -21,7 +21,7 @@ struct selection {
 	const struct space **spaces;
 	size_t count;
 	struct memory *memory;
-	struct space *bare; /* of root:FORMAT@PHYS: made for this selection */
+	struct space *bare; /* of root:FORMAT@PHYS and pid:N: made for this selection */
 };
 
 /*

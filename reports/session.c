@@ -7,6 +7,7 @@
 #include "target/error.h"
 #include "target/kernel.h"
 #include "target/noted.h"
+#include "walkers/pages.h"
 
 struct error *session_kernel(struct session *session, struct kernel **ret)
 {
@@ -32,6 +33,20 @@ struct error *session_inventory(struct session *session, struct inventory **ret)
 					kernel_memory(kernel)->defect);
 	}
 	*ret = session->inventory;
+	return err;
+}
+
+struct error *session_pages(struct session *session, struct pages **ret)
+{
+	struct kernel *kernel = NULL;
+	struct error *err = session_kernel(session, &kernel);
+
+	if (!err && !session->pages) {
+		err = pages_create(kernel, &session->pages);
+		if (!err && pages_warning(session->pages))
+			session_message(session, "warning: %s", pages_warning(session->pages));
+	}
+	*ret = session->pages;
 	return err;
 }
 
@@ -66,6 +81,8 @@ void session_deinit(struct session *session)
 {
 	inventory_destroy(session->inventory);
 	session->inventory = NULL;
+	pages_destroy(session->pages);
+	session->pages = NULL;
 	kernel_close(session->kernel);
 	session->kernel = NULL;
 	notebook_destroy(session->notebook);

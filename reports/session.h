@@ -20,6 +20,7 @@ struct error;
 struct kernel;
 struct memory;
 struct notebook;
+struct pages;
 
 /* What one command line asks for. */
 struct options {
@@ -35,12 +36,21 @@ struct options {
 	bool manual;		    /* help --man */
 	bool list_only;		    /* extract --list */
 	bool no_log;		    /* extract --no-log */
+	unsigned int near;	    /* usage --near: entries of a near-empty table, at most */
+	bool histogram;		    /* usage --histogram */
+	bool counters;		    /* usage --counters */
+	bool no_processes;	    /* extract --no-processes */
+	bool state;		    /* pagemap --state */
+	bool binary;		    /* pagemap --format pagemap */
+	bool writable;		    /* find --writable */
+	const char *index;	    /* find --index */
 	enum types_from types_from; /* --types */
 };
 
 struct session {
 	FILE *out;
 	FILE *err;
+	FILE *stream; /* of the running command: out, or the file of -o */
 	bool in_crash;
 	volatile sig_atomic_t stop; /* set by a signal handler: end the command at once */
 	struct options options;	    /* of the running command */
@@ -53,6 +63,7 @@ struct session {
 	/* Opened when first needed; kept. */
 	struct kernel *kernel;
 	struct inventory *inventory;
+	struct pages *pages;
 	struct memory *memory;	   /* of root: targets, where there is no kernel */
 	struct notebook *notebook; /* extract: what is asked of the kernel is noted and recorded */
 	char backend[64];	   /* what else --version should tell: "crash 8.0.2" */
@@ -64,6 +75,8 @@ enum exit_status { EXIT_DONE = 0, EXIT_FINDINGS = 1, EXIT_FAILED = 2 };
 struct error *session_kernel(struct session *session, struct kernel **ret);
 /* session_inventory() - what the host has; found once. Prints its warnings the first time. */
 struct error *session_inventory(struct session *session, struct inventory **ret);
+/* session_pages() - what the kernel's pages are used for. Warns the first time. */
+struct error *session_pages(struct session *session, struct pages **ret);
 /* session_memory() - physical memory alone: a kernel is not needed. */
 struct error *session_memory(struct session *session, struct memory **ret);
 

@@ -105,6 +105,12 @@ static void describe_step(const struct pt_geometry *geometry, const struct pt_st
 			 "invalid: reserved bits or an illegal size (%s); translation stops here",
 			 bits);
 		break;
+	case PT_SOFT:
+		snprintf(
+			meaning, size,
+			"not present to hardware, the kernel's own entry: %s; translation stops here",
+			bits);
+		break;
 	default:
 		snprintf(meaning, size, "empty: not present (%s); translation stops here", bits);
 	}

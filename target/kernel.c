@@ -139,6 +139,23 @@ struct error *kernel_resolve(struct kernel *kernel, const struct type_query *que
 	return NULL;
 }
 
+struct error *kernel_enumerator(struct kernel *kernel, const char *enum_tag, const char *name,
+				bool *found, int64_t *ret)
+{
+	*found = false;
+	*ret = 0;
+	for (size_t i = 0; i < kernel->types_count && !*found; i++) {
+		struct types *types = kernel->types[i];
+		struct error *err = types->ops->enumerator(types, enum_tag, name, found, ret);
+
+		if (err)
+			return err;
+	}
+	if (kernel->notebook)
+		notebook_enumerator(kernel->notebook, enum_tag, name, *found, *ret);
+	return NULL;
+}
+
 /* Whole pages are cached: structures lie close together and are read field by field. */
 static enum block_status cached_page(struct kernel *kernel, uint64_t page, const char **ret)
 {

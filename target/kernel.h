@@ -81,6 +81,13 @@ bool kernel_symbol(struct kernel *kernel, const char *name, uint64_t *ret);
 struct error *kernel_resolve(struct kernel *kernel, const struct type_query *queries,
 			     struct member *members, size_t count);
 
+/*
+ * kernel_enumerator() - the value of enum @enum_tag's @name; *found is false when this kernel has
+ * none. An empty @enum_tag means any enum.
+ */
+struct error *kernel_enumerator(struct kernel *kernel, const char *enum_tag, const char *name,
+				bool *found, int64_t *ret);
+
 /* kernel_read() - @len bytes at kernel virtual @address, or an error naming the address. */
 struct error *kernel_read(struct kernel *kernel, uint64_t address, void *data, size_t len);
 

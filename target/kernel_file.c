@@ -11,6 +11,7 @@
 #include "target/kallsyms.h"
 #include "target/kernel_private.h"
 #include "target/noted.h"
+#include "target/system_map.h"
 #include "target/vmlinux.h"
 
 /* A new architecture is one new file and one row here. */
@@ -30,6 +31,9 @@ bool banner_is_at(struct memory *memory, struct virtual_memory *virtual_memory,
 	       memcmp(page + within, banner->text, len) == 0;
 }
 
+/* System.map has only its address: then this is all of the text that is known. */
+static const char BANNER_START[] = "Linux version ";
+
 static void load_banner(struct kernel *kernel, struct banner *banner)
 {
 	*banner = (struct banner){ 0 };
@@ -44,6 +48,10 @@ static void load_banner(struct kernel *kernel, struct banner *banner)
 
 			banner->len = strnlen(banner->text, got);
 		}
+		if (banner->len == 0) {
+			memcpy(banner->text, BANNER_START, sizeof(BANNER_START));
+			banner->len = strlen(BANNER_START);
+		}
 		return;
 	}
 }
@@ -53,6 +61,10 @@ static void banner_line(const struct banner *banner, char *line, size_t size)
 {
 	int len = (int)strcspn(banner->text, "\n");
 
+	if (strcmp(banner->text, BANNER_START) == 0) {
+		snprintf(line, size, "a System.map");
+		return;
+	}
 	snprintf(line, size, "%.*s", len < 60 ? len : 60, banner->text);
 }
 
@@ -84,15 +96,22 @@ static struct error *check_build_id(struct kernel *kernel, const struct vmlinux 
 		kernel->release[0] ? kernel->release : "of unknown release", of_dump);
 }
 
-static struct error *add_file(struct kernel *kernel, const char *path)
+static struct error *add_system_map(struct kernel *kernel, const char *path)
+{
+	struct symbols *symbols = NULL;
+	struct error *err = system_map_open(path, &symbols);
+
+	if (!err)
+		kernel->symbols[kernel->symbols_count++] = symbols;
+	return err;
+}
+
+static struct error *add_elf_file(struct kernel *kernel, const char *path)
 {
 	struct vmlinux *file = NULL;
 	struct symbols *symbols = NULL;
-
-	if (kernel->files_count == KERNEL_FILES_MAX)
-		return error_new("more than %d files with -s; give only those of this kernel",
-				 KERNEL_FILES_MAX);
 	struct error *err = vmlinux_open(path, &file);
+
 	if (err)
 		return err;
 	kernel->files[kernel->files_count++] = file;
@@ -109,6 +128,17 @@ static struct error *add_file(struct kernel *kernel, const char *path)
 		symbols->ops->destroy(symbols);
 	}
 	return err;
+}
+
+/* vmlinux, System.map or a module's debug file: each says itself what it is. */
+static struct error *add_file(struct kernel *kernel, const char *path)
+{
+	if (kernel->files_count == KERNEL_FILES_MAX || kernel->symbols_count == KERNEL_FILES_MAX)
+		return error_new("more than %d files with -s; give only those of this kernel",
+				 KERNEL_FILES_MAX);
+	if (!kernel->symbol_file)
+		kernel->symbol_file = path;
+	return system_map_is(path) ? add_system_map(kernel, path) : add_elf_file(kernel, path);
 }
 
 /* DWARF comes behind what the dump itself says: it is slower to read. */
@@ -176,16 +206,27 @@ static struct error *add_from_dump(struct kernel *kernel, enum types_from types_
 
 static struct error *need_symbols(const struct kernel *kernel)
 {
+	const char *info = kernel->memory->vmcoreinfo;
+	const char *release = kernel->release[0] ? kernel->release : "*";
 	char build_id[80] = "";
 
-	if (kernel->memory->vmcoreinfo)
-		vmcoreinfo_get(kernel->memory->vmcoreinfo, "BUILD-ID", build_id, sizeof(build_id));
+	if (info)
+		vmcoreinfo_get(info, "BUILD-ID", build_id, sizeof(build_id));
+	if (kernel->symbols_count)
+		return error_new(
+			"%s: its kernel's types are needed, it has no BTF; give the debug "
+			"vmlinux of kernel %s%s%s with -s (Debian: package linux-image-%s-dbg, "
+			"/usr/lib/debug/boot/vmlinux-%s)",
+			kernel->memory->path, release, build_id[0] ? ", build ID " : "", build_id,
+			release, release);
 	return error_new(
-		"%s: its kernel's symbols are needed; give the debug vmlinux of kernel %s%s%s "
-		"with -s (Debian: package linux-image-%s-dbg)",
-		kernel->memory->path, kernel->release[0] ? kernel->release : "(release unknown)",
-		build_id[0] ? ", build ID " : "", build_id,
-		kernel->release[0] ? kernel->release : "*");
+		"%s: its kernel's symbols are needed, %s; give the System.map or the debug "
+		"vmlinux of kernel %s%s%s with -s (Debian: package linux-image-%s-dbg, "
+		"/usr/lib/debug/boot/System.map-%s or vmlinux-%s)",
+		kernel->memory->path,
+		info ? "its VMCOREINFO does not say where they are (Linux does since 6.0)"
+		     : "the dump has no VMCOREINFO that says where they are",
+		release, build_id[0] ? ", build ID " : "", build_id, release, release, release);
 }
 
 static struct error *not_found(const struct kernel *kernel, const struct banner *banner)
@@ -206,8 +247,65 @@ static struct error *not_found(const struct kernel *kernel, const struct banner 
 	return error_new(
 		"%s (%s) does not belong to %s (kernel %s): its linux_banner is not there; "
 		"give the vmlinux of that kernel with -s",
-		kernel->files_count ? vmlinux_path(kernel->files[0]) : "the symbol file", line,
+		kernel->symbol_file ? kernel->symbol_file : "the symbol file", line,
 		kernel->memory->path, kernel->release[0] ? kernel->release : "of unknown release");
+}
+
+/* struct uts_namespace begins with the names, before 5.11 with a counter: is @release there? */
+static bool uts_has(struct kernel *kernel, uint64_t address, const char *release)
+{
+	enum { UTS_FIELD = 65, RELEASE = 2, BEFORE_MAX = 8 };
+	char uts[BEFORE_MAX + (RELEASE + 2) * UTS_FIELD];
+	struct error *err = kernel_read(kernel, address, uts, sizeof(uts));
+
+	if (err) { /* not in the dump: nothing speaks against it */
+		error_free(err);
+		return true;
+	}
+	for (size_t at = 0; at <= BEFORE_MAX; at += sizeof(uint32_t)) {
+		if (memcmp(uts + at, "Linux", sizeof("Linux")) == 0 &&
+		    strncmp(uts + at + (size_t)RELEASE * UTS_FIELD, release, UTS_FIELD) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Kernels of one series can have their banner at the same address; the data behind the text
+ * moves with every change.
+ */
+static struct error *check_system_maps(struct kernel *kernel)
+{
+	for (size_t i = 0; i < kernel->symbols_count; i++) {
+		struct symbols *symbols = kernel->symbols[i];
+		uint64_t address = 0;
+		uint64_t told = 0;
+
+		if (symbols->ops->name != SYSTEM_MAP_NAME ||
+		    !symbols->ops->find(symbols, "init_uts_ns", &address, 1))
+			continue;
+		address += kernel->kaslr_offset;
+		if (uts_has(kernel, address, kernel->release) &&
+		    (!kernel->memory->vmcoreinfo ||
+		     !vmcoreinfo_hex(kernel->memory->vmcoreinfo, "SYMBOL(init_uts_ns)", &told) ||
+		     told == address))
+			continue;
+		return error_new(
+			"the System.map does not belong to %s (kernel %s): its init_uts_ns "
+			"is not there; give the one of that kernel with -s",
+			kernel->memory->path, kernel->release);
+	}
+	return NULL;
+}
+
+/* The text is in the dump, at the address that some file has given. */
+static void read_release(struct kernel *kernel, const struct banner *banner)
+{
+	char text[sizeof(BANNER_START) + KERNEL_RELEASE_BYTES] = "";
+
+	error_free(
+		kernel_string(kernel, banner->address + kernel->kaslr_offset, text, sizeof(text)));
+	sscanf(text, "Linux version %79s", kernel->release);
 }
 
 static struct error *open_virtual_memory(struct kernel *kernel)
@@ -236,9 +334,9 @@ static struct error *open_virtual_memory(struct kernel *kernel)
 						      &kernel->virtual_memory);
 	if (!err && !kernel->virtual_memory)
 		err = not_found(kernel, &banner);
-	if (!err && kernel->release[0] == '\0')
-		sscanf(banner.text, "Linux version %79s", kernel->release);
-	return err;
+	if (!err && kernel->release[0] == '\0' && banner.len)
+		read_release(kernel, &banner);
+	return err ? err : check_system_maps(kernel);
 }
 
 static struct error *add_sources(struct kernel *kernel, const struct kernel_source *source)

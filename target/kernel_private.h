@@ -22,6 +22,8 @@ struct kernel {
 	size_t types_count;
 	struct vmlinux *files[KERNEL_SOURCES_MAX];
 	size_t files_count;
+	const char *
+		symbol_file; /* path of the first file that was given, for messages while opening */
 	uint64_t kaslr_offset;	     /* run-time minus link-time address */
 	struct notebook *notebook;   /* borrowed; NULL: nothing is noted */
 	const struct arch_ops *arch; /* NULL inside crash */

@@ -15,6 +15,11 @@ static void symbol_key(char *key, const char *name)
 	snprintf(key, KEY_BYTES, "IOMMUPT_SYMBOL(%s)", name);
 }
 
+static void enumerator_key(char key[KEY_BYTES], const char *enum_tag, const char *name)
+{
+	snprintf(key, KEY_BYTES, "IOMMUPT_ENUMERATOR(%s.%s)", enum_tag, name);
+}
+
 static void member_key(char *key, const struct type_query *query)
 {
 	snprintf(key, KEY_BYTES, "IOMMUPT_MEMBER(%s%s%s%s%s)", query->type, query->with ? "/" : "",
@@ -107,11 +112,21 @@ static struct error *find_member(struct types *types, const struct type_query *q
 static struct error *find_enumerator(struct types *types, const char *enum_tag, const char *name,
 				     bool *found, int64_t *ret)
 {
-	(void)types;
-	(void)enum_tag;
-	(void)name;
+	const struct noted_types *self = (struct noted_types *)types;
+	char key[KEY_BYTES];
+	char text[64];
+
 	*ret = 0;
 	*found = false;
+	enumerator_key(key, enum_tag, name);
+	if (!vmcoreinfo_get(self->info, key, text, sizeof(text)) || strcmp(text, "none") == 0)
+		return NULL;
+	char *end = NULL;
+	*ret = strtoll(text, &end, 10);
+	if (*end || end == text)
+		return error_new("the extract's note has a damaged line: %s=%s; make it again", key,
+				 text);
+	*found = true;
 	return NULL;
 }
 
@@ -205,6 +220,20 @@ void notebook_member(struct notebook *notebook, const struct type_query *query,
 	if (member->present)
 		fprintf(notebook->stream, "%s=%u:%u:%u:%u\n", key, member->offset, member->size,
 			member->bit_offset, member->bit_size);
+	else
+		fprintf(notebook->stream, "%s=none\n", key);
+}
+
+void notebook_enumerator(struct notebook *notebook, const char *enum_tag, const char *name,
+			 bool found, int64_t value)
+{
+	char key[KEY_BYTES];
+
+	enumerator_key(key, enum_tag, name);
+	if (is_noted(notebook, key))
+		return;
+	if (found)
+		fprintf(notebook->stream, "%s=%" PRId64 "\n", key, value);
 	else
 		fprintf(notebook->stream, "%s=none\n", key);
 }

@@ -8,6 +8,7 @@
  *	IOMMUPT_SYMBOL(amd_iommu_list)=none
  *	IOMMUPT_MEMBER(intel_iommu.root_entry)=120:8:0:0	offset:size:bit:bits
  *	IOMMUPT_MEMBER(dmar_domain.use_first_level)=none
+ *	IOMMUPT_ENUMERATOR(pageflags.PG_slab)=9
  */
 #ifndef IOMMUPT_NOTED_H
 #define IOMMUPT_NOTED_H
@@ -36,6 +37,8 @@ void notebook_destroy(struct notebook *notebook);
 void notebook_symbol(struct notebook *notebook, const char *name, bool found, uint64_t address);
 void notebook_member(struct notebook *notebook, const struct type_query *query,
 		     const struct member *member);
+void notebook_enumerator(struct notebook *notebook, const char *enum_tag, const char *name,
+			 bool found, int64_t value);
 /* The lines so far, NULL when memory ran out; the notebook's, until the next call. */
 const char *notebook_text(struct notebook *notebook);
 

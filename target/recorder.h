@@ -17,7 +17,7 @@ struct page_set;
 /* Why a page was read; a page that is read for several reasons has the first. */
 enum record_reason {
 	RECORD_STRUCTS, /* structures of the kernel, its own page table, the hardware's tables */
-	RECORD_TABLES,	/* IOMMU page tables */
+	RECORD_TABLES,	/* page tables of IOMMUs and processes */
 	RECORD_PAGES,	/* struct page of mapped pages and of tables */
 	RECORD_LOG,	/* the kernel log */
 	RECORD_REASONS,

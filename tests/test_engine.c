@@ -142,7 +142,9 @@ static void entry(struct host *host, uint64_t table, unsigned int index, uint64_
 static struct error *walk_range(struct host *host, uint64_t start, uint64_t last)
 {
 	struct record *record = &host->record;
-	const struct pt_visitor visitor = { on_table, on_leaves, on_fault, record };
+	const struct pt_visitor visitor = {
+		.table = on_table, .leaves = on_leaves, .fault = on_fault, .arg = record
+	};
 	const struct pt_control control = { .stop = &record->stop };
 
 	return pt_walk(&host->tree, host->memory, start, last, &visitor, &control,
@@ -902,8 +904,9 @@ static void test_random_pools(void)
 	for (unsigned int round = 0; round < 2000; round++) {
 		struct host host;
 		struct comparison comparison = { .naive = &naive };
-		const struct pt_visitor visitor = { NULL, compare_leaves, compare_fault,
-						    &comparison };
+		const struct pt_visitor visitor = { .leaves = compare_leaves,
+						    .fault = compare_fault,
+						    .arg = &comparison };
 		uint64_t distinct = 0;
 
 		host_init(&host, 3);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "formats/format.h"
+#include "formats/x86_entry.h"
 #include "reports/bare_table.h"
 #include "tests/fake_memory.h"
 #include "walkers/engine.h"
@@ -263,7 +264,6 @@ static struct answer answer_of_steps(const struct pt_geometry *geometry,
 						[PT_LEAF] = MAPPED,
 						[PT_INVALID] = INVALID };
 	struct answer answer = { .outcome = REFUSED };
-	uint32_t attrs = ~0U;
 
 	if (count == 0)
 		return answer;
@@ -274,12 +274,10 @@ static struct answer answer_of_steps(const struct pt_geometry *geometry,
 						  : of_kind[last->run.kind];
 	if (answer.outcome != MAPPED)
 		return answer;
-	for (size_t i = 0; i < count; i++)
-		attrs &= steps[i].run.attrs | ~geometry->format->attrs_and;
 	answer.size_lg2 = last->run.size_lg2;
 	answer.phys = last->run.address + (input & ((1ULL << last->run.size_lg2) - 1));
 	pt_permission_text(last->perm, answer.perm);
-	pt_attributes_text(geometry, attrs & last->run.attrs, answer.attrs, sizeof(answer.attrs));
+	pt_attributes_text(geometry, last->effective.attrs, answer.attrs, sizeof(answer.attrs));
 	return answer;
 }
 
@@ -373,7 +371,9 @@ static void check_walk(const struct script *script, uint64_t input, const struct
 {
 	const struct pt_tree *tree = &script->space->tree;
 	struct met met = { .deepest = tree->geometry.levels - 1U };
-	const struct pt_visitor visitor = { on_table, on_leaves, on_fault, &met };
+	const struct pt_visitor visitor = {
+		.table = on_table, .leaves = on_leaves, .fault = on_fault, .arg = &met
+	};
 	struct pt_statistics statistics;
 	struct error *err = pt_walk(tree, script->memory, input & ~0xfffULL, input | 0xfff,
 				    &visitor, NULL, &statistics);
@@ -501,6 +501,16 @@ static void test_vtd_ss_invalid(void)
 	run_file("vtd_ss-invalid.txt", 60);
 }
 
+static void test_ept(void)
+{
+	run_file("ept.txt", 140);
+}
+
+static void test_ept_invalid(void)
+{
+	run_file("ept-invalid.txt", 90);
+}
+
 static void test_vtd_fs(void)
 {
 	run_file("vtd_fs.txt", 40);
@@ -519,6 +529,7 @@ static void test_x86_64_invalid(void)
 /* One row of the table of formats each, found by its name, with names that can be shown. */
 static void test_table_of_formats(void)
 {
+	CU_ASSERT_PTR_EQUAL(pt_format_find("ept"), &pt_format_ept);
 	CU_ASSERT_PTR_EQUAL(pt_format_find("vtd_ss"), &pt_format_vtd_ss);
 	CU_ASSERT_PTR_EQUAL(pt_format_find("x86_64"), &pt_format_x86_64);
 	CU_ASSERT_PTR_EQUAL(pt_format_find("vtd_fs"), &pt_format_vtd_fs);
@@ -547,11 +558,14 @@ static void test_texts(void)
 
 	if (!EXPECT_NO_ERROR(pt_geometry_init(&pt_format_x86_64, NULL, &geometry)))
 		return;
-	pt_attributes_text(&geometry, 0x7f, text, sizeof(text));
+	pt_attributes_text(&geometry,
+			   X86_ATTR_ACCESSED | X86_ATTR_DIRTY | X86_ATTR_GLOBAL | X86_ATTR_PAT |
+				   X86_ATTR_CACHE_DISABLE | X86_ATTR_WRITE_THROUGH | X86_ATTR_USER,
+			   text, sizeof(text));
 	CU_ASSERT_STRING_EQUAL(text, "accessed|dirty|global|pat|pcd|pwt|user");
 	pt_attributes_text(&geometry, 0, text, sizeof(text));
 	CU_ASSERT_STRING_EQUAL(text, "");
-	pt_attributes_text(&geometry, 0x48, text, sizeof(text));
+	pt_attributes_text(&geometry, X86_ATTR_PAT | X86_ATTR_USER, text, sizeof(text));
 	CU_ASSERT_STRING_EQUAL(text, "pat|user");
 	memset(text, 'z', sizeof(text));
 	pt_attributes_text(&geometry, 0x7f, text, 10);
@@ -591,6 +605,8 @@ void suite_formats(void)
 	CU_add_test(suite, "amdv1-invalid.txt", test_amdv1_invalid);
 	CU_add_test(suite, "vtd_ss.txt", test_vtd_ss);
 	CU_add_test(suite, "vtd_ss-invalid.txt", test_vtd_ss_invalid);
+	CU_add_test(suite, "ept.txt", test_ept);
+	CU_add_test(suite, "ept-invalid.txt", test_ept_invalid);
 	CU_add_test(suite, "vtd_fs.txt", test_vtd_fs);
 	CU_add_test(suite, "x86_64.txt", test_x86_64);
 	CU_add_test(suite, "x86_64-invalid.txt", test_x86_64_invalid);

@@ -17,7 +17,7 @@
 #include "tests/fake_memory.h"
 #include "walkers/engine.h"
 
-enum { LEAVES_MAX = 20000, PATH = 6, ATTRIBUTES_MAX = 7 };
+enum { LEAVES_MAX = 20000, PATH = 6, ATTRIBUTES_MAX = 7, ONE_OF_MAX = 5 };
 
 /* How a format writes what the builder means; from the manuals, not from formats/. */
 struct dialect {
@@ -34,6 +34,12 @@ struct dialect {
 		const char *name;
 		uint64_t small, large;
 	} attributes[ATTRIBUTES_MAX + 1];
+	/* A field of which a leaf has one value; the names come after the attributes'. */
+	struct {
+		const char *name;
+		uint64_t value;
+	} one_of[ONE_OF_MAX];
+	unsigned int one_of_count;
 	uint64_t (*permissions)(unsigned int perm);
 	unsigned int (*random_permissions)(struct random *random);
 };
@@ -79,6 +85,19 @@ static uint64_t amd_permissions(unsigned int perm)
 static unsigned int amd_random_permissions(struct random *random)
 {
 	static const unsigned int perms[] = { PT_R, PT_W, PT_R | PT_W, PT_R | PT_W, 0 };
+
+	return perms[random_below(random, 5)];
+}
+
+/* What a misconfiguration is not: W without R (Intel SDM 29.3.3.1). */
+static uint64_t ept_permissions(unsigned int perm)
+{
+	return (perm & PT_R ? 1 : 0) | (perm & PT_W ? 2 : 0) | (perm & PT_X ? 4 : 0);
+}
+
+static unsigned int ept_random_permissions(struct random *random)
+{
+	static const unsigned int perms[] = { PT_R, PT_R | PT_W, PT_R | PT_X, PT_RWX, PT_X };
 
 	return perms[random_below(random, 5)];
 }
@@ -130,6 +149,25 @@ static const struct dialect dialects[] = {
 		.random_permissions = fs_random_permissions,
 	},
 	{
+		.format = &pt_format_ept,
+		.large = 1 << 7,
+		.table_ignored = 0xfff0000000000f00ULL,
+		.leaf_ignored = 0x7ff0000000000c00ULL,
+		.levels = { 4, 5 },
+		.attributes = { { "accessed", 1 << 8, 1 << 8 },
+				{ "dirty", 1 << 9, 1 << 9 },
+				{ "ipat", 1 << 6, 1 << 6 },
+				{ "suppress-ve", 1ULL << 63, 1ULL << 63 } },
+		.one_of = { { "uc", 0 },
+			    { "wb", 6 << 3 },
+			    { "wc", 1 << 3 },
+			    { "wp", 5 << 3 },
+			    { "wt", 4 << 3 } },
+		.one_of_count = 5,
+		.permissions = ept_permissions,
+		.random_permissions = ept_random_permissions,
+	},
+	{
 		.format = &pt_format_amdv1,
 		.amd = true,
 		.table_ignored = 0x80000000000001feULL,
@@ -152,6 +190,7 @@ struct row {
 	unsigned int size_lg2;
 	unsigned int perm;
 	unsigned int attrs; /* of the dialect's list */
+	unsigned int one;   /* of its one_of */
 	char text[64];	    /* the same in words */
 };
 
@@ -198,14 +237,18 @@ static void rows_add(struct rows *rows, const struct row *row)
 		rows->rows[rows->count++] = *row;
 }
 
-static void attributes_text(const struct dialect *dialect, unsigned int attrs, char text[64])
+static void attributes_text(const struct dialect *dialect, const struct row *row, char text[64])
 {
 	text[0] = '\0';
 	for (unsigned int i = 0; i < ATTRIBUTES_MAX; i++) {
-		if (attrs & 1U << i) {
+		if (row->attrs & 1U << i) {
 			strcat(text, text[0] ? "|" : "");
 			strcat(text, dialect->attributes[i].name);
 		}
+	}
+	if (dialect->one_of_count) {
+		strcat(text, text[0] ? "|" : "");
+		strcat(text, dialect->one_of[row->one].name);
 	}
 }
 
@@ -322,7 +365,7 @@ static void place(struct builder *builder, const struct row *row)
 	struct row result = *row;
 	uint64_t entry = row->phys | dialect->permissions(row->perm) |
 			 (random_next(builder->random) & dialect->leaf_ignored) |
-			 (leaf_level ? dialect->large : 0);
+			 (leaf_level ? dialect->large : 0) | dialect->one_of[row->one].value;
 
 	if (!enter(builder, leaf_level, row->iova))
 		return;
@@ -340,7 +383,7 @@ static void place(struct builder *builder, const struct row *row)
 		result.attrs &= ~user_bit(dialect);
 	if (dialect->sign_extend && row->iova >= end / 2)
 		result.iova |= ~(end - 1);
-	attributes_text(dialect, result.attrs, result.text);
+	attributes_text(dialect, &result, result.text);
 	if (builder->leaves.count == LEAVES_MAX)
 		abort();
 	builder->leaves.rows[builder->leaves.count++] = result;
@@ -378,6 +421,13 @@ static unsigned int random_size(const struct builder *builder, uint64_t end)
 	return 1ULL << size < end ? size : 12;
 }
 
+static unsigned int random_one(const struct builder *builder)
+{
+	const unsigned int count = builder->dialect->one_of_count;
+
+	return count ? (unsigned int)random_below(builder->random, count) : 0;
+}
+
 /* A group of leaves of one size from *@cursor on, most of them continuing each other. */
 static void place_group(struct builder *builder, uint64_t *cursor, uint64_t end)
 {
@@ -386,6 +436,7 @@ static void place_group(struct builder *builder, uint64_t *cursor, uint64_t end)
 		.size_lg2 = random_size(builder, end),
 		.perm = builder->dialect->random_permissions(random),
 		.attrs = random_attributes(builder),
+		.one = random_one(builder),
 	};
 	uint64_t count = random_once_in(random, 12) ? 600 : 1 + random_below(random, 12);
 
@@ -406,6 +457,8 @@ static void place_group(struct builder *builder, uint64_t *cursor, uint64_t end)
 			row.perm = builder->dialect->random_permissions(random);
 		if (random_once_in(random, 40))
 			row.attrs = random_attributes(builder);
+		if (random_once_in(random, 40))
+			row.one = random_one(builder);
 	}
 	*cursor = row.iova;
 }
@@ -556,7 +609,9 @@ static void check_walk(const struct builder *builder, uint64_t seed, uint64_t st
 	static struct row should[LEAVES_MAX];
 	struct found found = { .geometry = &builder->tree.geometry, .rows = { is, 0 } };
 	struct rows expected = { should, 0 };
-	const struct pt_visitor visitor = { on_table, on_leaves, on_fault, &found };
+	const struct pt_visitor visitor = {
+		.table = on_table, .leaves = on_leaves, .fault = on_fault, .arg = &found
+	};
 	struct pt_statistics statistics;
 	const bool all = start == 0 && last == UINT64_MAX;
 	char text[320];
@@ -674,7 +729,7 @@ static void check_trees(const struct dialect *dialect)
 
 static void test_amdv1(void)
 {
-	check_trees(&dialects[3]);
+	check_trees(&dialects[4]);
 }
 
 static void test_vtd_ss(void)
@@ -690,6 +745,11 @@ static void test_x86_64(void)
 static void test_vtd_fs(void)
 {
 	check_trees(&dialects[2]);
+}
+
+static void test_ept(void)
+{
+	check_trees(&dialects[3]);
 }
 
 enum { BLOCK = 512 };
@@ -815,6 +875,11 @@ static void check_block(const struct pt_geometry *geometry, unsigned int level,
 	       level, next, first + count);
 }
 
+static bool is_lpae(const struct pt_format *format)
+{
+	return strncmp(format->name, "lpae", 4) == 0;
+}
+
 /* decode(): runs cover every entry, in order, and say what each entry says alone. */
 static void test_decode(void)
 {
@@ -826,6 +891,7 @@ static void test_decode(void)
 			struct pt_parameters parameters = {
 				.levels = (uint8_t)(4 + round % 2),
 				.dirty_tracking = round % 3,
+				.lpa2 = round % 2,
 				.strip = round % 4 ? 0 : 1ULL << (12 + random_below(&random, 40)),
 			};
 			struct pt_geometry geometry;
@@ -837,6 +903,10 @@ static void test_decode(void)
 				random_amd_block(&random, level, block);
 			else
 				random_block(&random, level, block);
+			random_block(&random, level, block);
+			/* Arm's items of several entries have a test of their own. */
+			for (unsigned int i = 0; i < BLOCK && is_lpae(*format); i++)
+				block[i] &= ~(1ULL << 52);
 			check_block(&geometry, level, block, 0, BLOCK);
 			unsigned int first = (unsigned int)random_below(&random, BLOCK);
 			unsigned int count = 1 + (unsigned int)random_below(&random, BLOCK - first);
@@ -853,5 +923,6 @@ void suite_trees(void)
 	CU_add_test(suite, "vtd_ss: random trees", test_vtd_ss);
 	CU_add_test(suite, "x86_64: random trees", test_x86_64);
 	CU_add_test(suite, "vtd_fs: random trees", test_vtd_fs);
+	CU_add_test(suite, "ept: random trees", test_ept);
 	CU_add_test(suite, "decode(): blocks against single entries", test_decode);
 }

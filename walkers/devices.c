@@ -328,7 +328,13 @@ static struct error *read_group_device(const struct scan *scan, uint64_t group, 
 	if (!err)
 		err = read_device(scan, device);
 	device->default_domain = get_or_zero(scan, group, GROUP_DEFAULT_DOMAIN);
-	device->owned_by_user = get_or_zero(scan, group, GROUP_OWNER) != 0;
+	device->group_address = group;
+	device->dma_owner = get_or_zero(scan, group, GROUP_OWNER);
+	/* Before 5.19 nobody wrote down who owns a group: a foreign domain tells. */
+	device->owned_by_user = scan->members[GROUP_OWNER].present
+					? device->dma_owner != 0
+					: device->domain &&
+						  device->domain != device->default_domain;
 	return inventory_warn(scan->inventory, err, device->name);
 }
 

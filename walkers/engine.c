@@ -114,7 +114,7 @@ static struct error *report(struct walk *walk, enum pt_fault_kind kind, unsigned
 	return walk->visitor->fault(walk->visitor->arg, &fault);
 }
 
-/* Hand out leaves, clipped to the range. */
+/* Hand out leaves or software entries, clipped to the range. */
 static struct error *emit_leaves(struct walk *walk, uint64_t iova, const struct pt_run *run)
 {
 	struct pt_leaves leaves = {
@@ -136,7 +136,13 @@ static struct error *emit_leaves(struct walk *walk, uint64_t iova, const struct 
 		return NULL;
 	leaves.count = items - first;
 	leaves.iova = pt_address_to_user(walk->geometry, iova + (first << run->size_lg2));
-	leaves.phys += first << run->size_lg2;
+	if (run->address != PT_NO_ADDRESS)
+		leaves.phys += first << run->size_lg2;
+	if (run->kind == PT_SOFT) {
+		walk->statistics->soft_bytes += leaves.count << run->size_lg2;
+		return walk->visitor->soft ? walk->visitor->soft(walk->visitor->arg, &leaves)
+					   : NULL;
+	}
 	walk->statistics->leaves += leaves.count;
 	walk->statistics->mapped_bytes += leaves.count << run->size_lg2;
 	return walk->visitor->leaves ? walk->visitor->leaves(walk->visitor->arg, &leaves) : NULL;
@@ -291,8 +297,7 @@ static struct error *visit_run(struct walk *walk, unsigned int depth, const stru
 	struct pt_run *run = &below.run;
 	if (run->kind == PT_INVALID)
 		return add_fault(walk, depth + 1, &below, PT_FAULT_INVALID);
-	run->perm &= item->run.perm;
-	run->attrs &= item->run.attrs | ~walk->geometry->format->attrs_and;
+	pt_inherit(walk->geometry, &item->run, run);
 	if (run->kind == PT_TABLE)
 		return add_table(walk, depth + 1, &below);
 	if (run->torn) {
@@ -302,7 +307,7 @@ static struct error *visit_run(struct walk *walk, unsigned int depth, const stru
 			return err;
 	}
 	/* From here on items count, not entries: an item may be made of several. */
-	run->count = (uint16_t)(from_block->count >> (run->size_lg2 - entry_lg2));
+	run->count = from_block->count >> (run->size_lg2 - entry_lg2);
 	return add_item(walk, depth + 1, &below);
 }
 
@@ -427,6 +432,16 @@ static void walk_deinit(struct walk *walk)
 	page_set_destroy(walk->seen);
 }
 
+/* What leads to the top table: a device's own entry may restrict it. */
+static struct pt_run root_run(const struct pt_tree *tree)
+{
+	struct pt_run run = pt_root_run(&tree->geometry, tree->root);
+
+	if (tree->perm)
+		run.perm = tree->perm;
+	return run;
+}
+
 struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_t start,
 		      uint64_t last, const struct pt_visitor *visitor,
 		      const struct pt_control *control, struct pt_statistics *statistics)
@@ -440,13 +455,7 @@ struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_
 		.statistics = statistics,
 	};
 	struct item root = {
-		.run = {
-			.address = tree->root,
-			.attrs = ~0U,
-			.kind = PT_TABLE,
-			.perm = tree->perm ? tree->perm : PT_RWX,
-			.next_level = (uint8_t)(tree->geometry.levels - 1),
-		},
+		.run = root_run(tree),
 		.fault = NO_FAULT,
 	};
 
@@ -471,26 +480,55 @@ static bool has_skipped_bits(const struct pt_geometry *geometry, const struct pt
 	return (address & entry_last) > table_span(geometry, step->run.next_level);
 }
 
-/* Of a page that several entries make up: do the others say the same? */
-static void check_replicas(const struct pt_geometry *geometry, struct memory *memory,
-			   struct pt_step *step)
+/*
+ * A leaf that says it is one of several entries that act as one: whether the others agree
+ * takes a look at all of them. What cannot be read leaves the entry at its word.
+ */
+static void read_whole_item(const struct pt_geometry *geometry, struct memory *memory,
+			    struct pt_step *step)
 {
-	enum { REPLICAS_MAX = 512 };
-	uint64_t entries[REPLICAS_MAX];
-	struct pt_run runs[REPLICAS_MAX];
-	const unsigned int lg2 = step->run.size_lg2 - pt_entry_lg2(geometry, step->level);
-	const unsigned int count = 1U << lg2;
+	enum { ENTRIES_MAX = 512 };
+	const unsigned int entry_lg2 = pt_entry_lg2(geometry, step->level);
+	const unsigned int count = 1U << (step->run.size_lg2 - entry_lg2);
 	const unsigned int first = step->index & ~(count - 1);
+	const uint64_t table = step->entry_addr - step->index * sizeof(uint64_t);
+	uint64_t entries[ENTRIES_MAX];
+	struct pt_run runs[ENTRIES_MAX];
 
-	if (lg2 == 0 || count > REPLICAS_MAX)
-		return;
-	if (memory_read(memory, step->table + first * sizeof(*entries), entries,
+	if (count > ENTRIES_MAX || first + count > 1U << pt_table_lg2(geometry, step->level) ||
+	    memory_read(memory, table + first * sizeof(*entries), entries,
 			(uint32_t)(count * sizeof(*entries))) != BLOCK_OK)
 		return;
-	if (geometry->format->decode(geometry, step->level, entries, first, count, runs) == 1)
-		step->run.attrs = runs[0].attrs;
-	else
-		step->run.torn = true;
+	size_t n = geometry->format->decode(geometry, step->level, entries, first, count, runs);
+	for (size_t i = 0; i < n; i++) {
+		const uint64_t entries_in = step->index - runs[i].index;
+		const uint64_t offset = (entries_in << entry_lg2) >> runs[i].size_lg2
+									     << runs[i].size_lg2;
+
+		if (step->index < runs[i].index || entries_in >= runs[i].count)
+			continue;
+		step->run = runs[i];
+		step->run.index = step->index;
+		step->run.count = 1;
+		if (runs[i].kind == PT_LEAF)
+			step->run.address += offset;
+	}
+}
+
+/* Read and decode the entry of @step, whose table, level and index are set. */
+static void read_step(const struct pt_geometry *geometry, struct memory *memory,
+		      const struct pt_run *above, struct pt_step *step)
+{
+	step->entry_addr = step->table + step->index * sizeof(uint64_t);
+	step->status = memory_read(memory, step->entry_addr, &step->entry, sizeof(step->entry));
+	if (step->status != BLOCK_OK)
+		return;
+	geometry->format->decode(geometry, step->level, &step->entry, step->index, 1, &step->run);
+	if (step->run.kind == PT_LEAF && step->run.size_lg2 > pt_entry_lg2(geometry, step->level))
+		read_whole_item(geometry, memory, step);
+	step->effective = step->run;
+	pt_inherit(geometry, above, &step->effective);
+	step->perm = step->effective.perm;
 }
 
 size_t pt_translate(const struct pt_tree *tree, struct memory *memory, uint64_t iova,
@@ -498,36 +536,25 @@ size_t pt_translate(const struct pt_tree *tree, struct memory *memory, uint64_t 
 {
 	const struct pt_geometry *geometry = &tree->geometry;
 	uint64_t address = 0;
-	uint64_t table = tree->root;
-	unsigned int level = geometry->levels - 1U;
-	unsigned int perm = tree->perm ? tree->perm : PT_RWX;
+	struct pt_run above = root_run(tree);
 	size_t n = 0;
 
 	if (!pt_address_to_table(geometry, iova, &address))
 		return 0;
 	while (n < PT_MAX_LEVELS) {
 		struct pt_step *step = &steps[n++];
+		const unsigned int level = above.next_level;
 		uint64_t mask = (1ULL << pt_table_lg2(geometry, level)) - 1;
 
-		*step = (struct pt_step){ .table = table, .level = level };
+		*step = (struct pt_step){ .table = above.address, .level = level };
 		step->index = (unsigned int)((address >> pt_entry_lg2(geometry, level)) & mask);
-		step->entry_addr = table + step->index * sizeof(uint64_t);
-		step->status =
-			memory_read(memory, step->entry_addr, &step->entry, sizeof(step->entry));
-		if (step->status != BLOCK_OK)
-			break;
-		geometry->format->decode(geometry, level, &step->entry, step->index, 1, &step->run);
-		perm &= step->run.perm;
-		step->perm = perm;
-		if (step->run.kind == PT_LEAF)
-			check_replicas(geometry, memory, step);
-		if (step->run.kind != PT_TABLE)
+		read_step(geometry, memory, &above, step);
+		if (step->status != BLOCK_OK || step->run.kind != PT_TABLE)
 			break;
 		step->skips = has_skipped_bits(geometry, step, address);
 		if (step->skips)
 			break;
-		table = step->run.address;
-		level = step->run.next_level;
+		above = step->effective;
 	}
 	return n;
 }

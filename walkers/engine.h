@@ -46,8 +46,8 @@ struct pt_table {
 
 /* Leaves that continue each other: one run of a block, with what it inherited. */
 struct pt_leaves {
-	uint64_t iova; /* as people see it */
-	uint64_t phys;
+	uint64_t iova;	/* as people see it */
+	uint64_t phys;	/* PT_NO_ADDRESS: software entries that lead to no page */
 	uint64_t count; /* items, each of 1 << size_lg2 bytes */
 	uint32_t attrs;
 	uint8_t size_lg2; /* page size */
@@ -82,6 +82,8 @@ struct pt_visitor {
 	struct error *(*leaves)(void *arg, const struct pt_leaves *leaves);
 	struct error *(*fault)(void *arg, const struct pt_fault *fault);
 	void *arg;
+	/* What the kernel keeps in entries that map nothing (PT_SOFT); perm is 0. */
+	struct error *(*soft)(void *arg, const struct pt_leaves *leaves);
 };
 
 /* Counts over one walk. */
@@ -89,7 +91,8 @@ struct pt_statistics {
 	uint64_t tables; /* distinct table pages read */
 	uint64_t table_bytes;
 	uint64_t mapped_bytes;
-	uint64_t leaves; /* items */
+	uint64_t leaves;     /* items */
+	uint64_t soft_bytes; /* of PT_SOFT entries: in none of the two above */
 	uint64_t faults[PT_FAULT_KINDS];
 };
 
@@ -111,10 +114,11 @@ struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_
 
 /* One step of a translation: the entry met at one level. */
 struct pt_step {
-	struct pt_run run;   /* decoded, of one entry */
-	uint64_t table;	     /* physical address of the table */
-	uint64_t entry_addr; /* physical address of the entry */
-	uint64_t entry;	     /* raw value, when status is BLOCK_OK */
+	struct pt_run run;	 /* decoded, of one entry */
+	struct pt_run effective; /* the same with what the levels above add and take */
+	uint64_t table;		 /* physical address of the table */
+	uint64_t entry_addr;	 /* physical address of the entry */
+	uint64_t entry;		 /* raw value, when status is BLOCK_OK */
 	unsigned int level;
 	unsigned int index;
 	unsigned int perm; /* effective so far */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "target/containers.h"
 #include "target/error.h"
 #include "target/kernel.h"
 #include "walkers/domains.h"
@@ -37,6 +38,14 @@ enum field {
 	DOMAIN_SS_TOP,	  /* since 6.19: generic_pt */
 	DOMAIN_FS_TOP,
 	COMMON_OPS,
+	DOMAIN_IOMMU_ARRAY, /* since 5.20: an xarray of iommu_domain_info */
+	DOMAIN_IOMMU_DID,   /* before: u16 by the unit's number */
+	UNIT_SEQ_ID,
+	DOMAIN_INFO_IOMMU,
+	DOMAIN_INFO_DID,
+	UNIT_QI,
+	UNIT_PRQ,
+	UNIT_IR_TABLE,
 	INFO_SEGMENT,
 	INFO_BUS,
 	INFO_DEVFN,
@@ -62,6 +71,14 @@ static const struct type_query fields[FIELDS] = {
 	[DOMAIN_SS_TOP] = { "dmar_domain", "sspt.vtdss_pt.common.top_of_table", NULL },
 	[DOMAIN_FS_TOP] = { "dmar_domain", "fspt.x86_64_pt.common.top_of_table", NULL },
 	[COMMON_OPS] = { "iommu_domain", "ops", NULL },
+	[DOMAIN_IOMMU_ARRAY] = { "dmar_domain", "iommu_array", NULL },
+	[DOMAIN_IOMMU_DID] = { "dmar_domain", "iommu_did", NULL },
+	[UNIT_SEQ_ID] = { "intel_iommu", "seq_id", NULL },
+	[DOMAIN_INFO_IOMMU] = { "iommu_domain_info", "iommu", NULL },
+	[DOMAIN_INFO_DID] = { "iommu_domain_info", "did", NULL },
+	[UNIT_QI] = { "intel_iommu", "qi", NULL },
+	[UNIT_PRQ] = { "intel_iommu", "prq", NULL },
+	[UNIT_IR_TABLE] = { "intel_iommu", "ir_table", NULL },
 	[INFO_SEGMENT] = { "device_domain_info", "segment", NULL },
 	[INFO_BUS] = { "device_domain_info", "bus", NULL },
 	[INFO_DEVFN] = { "device_domain_info", "devfn", NULL },
@@ -81,6 +98,7 @@ struct scan {
 	struct inventory *inventory;
 	struct member members[FIELDS];
 	const struct unit *unit;
+	struct unit *own_unit; /* the same, while it is being read */
 	bool scalable;
 	uint64_t root[TABLES];
 	char (*contexts)[PAGE_BYTES]; /* context tables, by number; see context_number() */
@@ -266,9 +284,15 @@ static struct error *read_pasids(const struct scan *scan, const struct device *d
 		return error_no_memory();
 	enum block_status status =
 		memory_read(scan->memory, directory, entries, (uint32_t)(count * sizeof(*entries)));
+	/* An alias has its device's tables. */
+	if (device->alias_of[0] == '\0')
+		unit_add_part(scan->own_unit, "pasid",
+			      (count * sizeof(*entries) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1ULL));
 	for (uint32_t i = 0; i < count && status == BLOCK_OK && !err; i++) {
 		if (!(entries[i] & 1))
 			continue;
+		if (device->alias_of[0] == '\0')
+			unit_add_part(scan->own_unit, "pasid", PAGE_BYTES);
 		own_found |= i == rid_pasid / PASID_TABLE_ENTRIES;
 		err = read_pasid_table(scan, device, context, entries[i] & pt_bits(51, 12),
 				       directory, &entries[i], rid_pasid, i * PASID_TABLE_ENTRIES);
@@ -420,6 +444,7 @@ static struct error *read_tables(struct scan *scan)
 					.len = PAGE_BYTES,
 				};
 		}
+		unit_add_part(scan->own_unit, "context", count * PAGE_BYTES);
 		scan->memory->ops->read(scan->memory, present, count);
 		for (size_t i = 0, j = 0; i < TABLES && j < count; i++) {
 			if (present[j].data == scan->contexts[i])
@@ -493,6 +518,36 @@ static struct error *claim_devices(const struct scan *scan, const struct unit *u
 	return err;
 }
 
+/*
+ * What the driver has for a unit beside page tables (drivers/iommu/intel/dmar.c: dmar_enable_qi(),
+ * prq.c: PRQ_ORDER 4, irq_remapping.h: INTR_REMAP_PAGE_ORDER 8).
+ */
+static void add_parts(const struct scan *scan, struct unit *unit, uint64_t iommu)
+{
+	static const struct {
+		enum field field;
+		const char *name;
+		uint64_t pages;
+	} parts[] = {
+		{ UNIT_QI, "queue", 1 },
+		{ UNIT_PRQ, "page-requests", 16 },
+		{ UNIT_IR_TABLE, "irq-remap", 256 },
+	};
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		const bool wide = parts[i].field == UNIT_QI &&
+				  scan->scalable; /* 256-bit descriptors */
+		uint64_t address = 0;
+
+		if (scan->members[parts[i].field].present)
+			error_free(get(scan, iommu, parts[i].field, &address));
+		if (address)
+			unit_add_part(unit, parts[i].name,
+				      parts[i].pages * PAGE_BYTES * (wide ? 2 : 1));
+	}
+	unit_add_part(unit, "root", PAGE_BYTES);
+}
+
 static struct error *read_unit(struct scan *scan, uint64_t iommu, uint64_t segment)
 {
 	enum { ECAP_SMTS = 43, GCMD_TE = 31 };
@@ -507,6 +562,7 @@ static struct error *read_unit(struct scan *scan, uint64_t iommu, uint64_t segme
 	if (err)
 		return err;
 	scan->unit = unit;
+	scan->own_unit = unit;
 	snprintf(unit->driver, sizeof(unit->driver), "intel-iommu");
 	snprintf(unit->name, sizeof(unit->name), "dmar:0x%" PRIx64, iommu);
 	unit->segment = (uint32_t)segment;
@@ -537,6 +593,7 @@ static struct error *read_unit(struct scan *scan, uint64_t iommu, uint64_t segme
 		return add_untranslated(scan);
 	if (root_entry == 0 || !kernel_to_phys(scan->kernel, root_entry, &unit->root))
 		return error_new("its root table (0x%" PRIx64 ") is not mapped", root_entry);
+	add_parts(scan, unit, iommu);
 	return read_tables(scan);
 }
 
@@ -606,6 +663,73 @@ static struct error *read_root(const struct scan *scan, uint64_t domain, bool fi
 	return err;
 }
 
+/* The unit whose struct intel_iommu is at @iommu. */
+static const struct unit *unit_of(const struct scan *scan, uint64_t iommu)
+{
+	for (size_t i = 0; i < scan->inventory->unit_count; i++) {
+		if (scan->inventory->units[i]->address ==
+		    iommu + scan->members[UNIT_IOMMU_DEVICE].offset)
+			return scan->inventory->units[i];
+	}
+	return NULL;
+}
+
+struct ids_arg {
+	const struct scan *scan;
+	struct space *space;
+};
+
+static struct error *on_domain_info(void *arg, uint64_t index, uint64_t entry)
+{
+	const struct ids_arg *ids = arg;
+	uint64_t iommu = 0;
+	uint64_t did = 0;
+	struct error *err = get(ids->scan, entry, DOMAIN_INFO_IOMMU, &iommu);
+
+	(void)index;
+	if (!err)
+		err = get(ids->scan, entry, DOMAIN_INFO_DID, &did);
+	const struct unit *unit = err ? NULL : unit_of(ids->scan, iommu);
+	return unit ? space_add_id(ids->space, unit, (int64_t)did) : err;
+}
+
+/* Up to 5.19 each unit's id of a domain lies at the unit's number. */
+static struct error *read_did_array(const struct scan *scan, uint64_t domain, struct space *space)
+{
+	struct error *err = NULL;
+
+	for (size_t i = 0; i < scan->inventory->unit_count && !err; i++) {
+		const struct unit *unit = scan->inventory->units[i];
+		uint64_t seq_id = 0;
+		uint16_t did = 0;
+
+		err = get(scan, unit->address - scan->members[UNIT_IOMMU_DEVICE].offset,
+			  UNIT_SEQ_ID, &seq_id);
+		if (err || seq_id >= scan->members[DOMAIN_IOMMU_DID].size / sizeof(did))
+			continue;
+		err = kernel_read(scan->kernel,
+				  domain + scan->members[DOMAIN_IOMMU_DID].offset +
+					  seq_id * sizeof(did),
+				  &did, sizeof(did));
+		if (!err && did)
+			err = space_add_id(space, unit, did);
+	}
+	return err;
+}
+
+static struct error *read_ids(const struct scan *scan, uint64_t domain, struct space *space)
+{
+	struct ids_arg arg = { scan, space };
+
+	if (scan->members[DOMAIN_IOMMU_ARRAY].present)
+		return xarray_for_each(scan->kernel,
+				       domain + scan->members[DOMAIN_IOMMU_ARRAY].offset,
+				       on_domain_info, &arg);
+	if (scan->members[DOMAIN_IOMMU_DID].present)
+		return read_did_array(scan, domain, space);
+	return NULL;
+}
+
 static struct error *read_domain(const struct scan *scan, struct space *space)
 {
 	const uint64_t domain = space->domain - scan->members[DOMAIN_COMMON].offset;
@@ -621,6 +745,8 @@ static struct error *read_domain(const struct scan *scan, struct space *space)
 		err = read_root(scan, domain, first_stage, &root, &levels);
 	if (!err && scan->members[DOMAIN_DIRTY].present)
 		err = get(scan, domain, DOMAIN_DIRTY, &dirty);
+	if (!err)
+		err = read_ids(scan, domain, space);
 	if (err)
 		return err;
 	if (root == 0) {

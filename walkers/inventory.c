@@ -8,6 +8,7 @@
 
 #include "target/error.h"
 #include "target/kernel.h"
+#include "walkers/vfio.h"
 
 /* A new family is one new file and one row here. */
 const struct walker *const walkers[] = {
@@ -60,6 +61,8 @@ struct error *inventory_add_device(struct inventory *inventory, struct device **
 
 	if (!err)
 		(*ret)->group = -1;
+	if (!err)
+		(*ret)->user.pid = -1;
 	return err;
 }
 
@@ -78,6 +81,17 @@ struct error *inventory_add_space(struct inventory *inventory, struct space **re
 struct error *space_add_device(struct space *space, const struct device *device)
 {
 	return append((void ***)&space->devices, &space->device_count, (void *)device);
+}
+
+struct error *space_add_id(struct space *space, const struct unit *unit, int64_t id)
+{
+	struct space_id *larger = realloc(space->ids, (space->id_count + 1) * sizeof(*larger));
+
+	if (!larger)
+		return error_no_memory();
+	space->ids = larger;
+	space->ids[space->id_count++] = (struct space_id){ unit, id };
+	return NULL;
 }
 
 struct error *inventory_add_hw_space(struct inventory *inventory, const struct unit *unit,
@@ -117,6 +131,8 @@ struct error *inventory_add_requester(struct inventory *inventory, const struct 
 		snprintf(device->alias_of, sizeof(device->alias_of), "%s", original->name);
 		device->group = original->group;
 		device->domain = original->domain;
+		device->owned_by_user = original->owned_by_user;
+		device->user = original->user;
 	}
 	return NULL;
 }
@@ -143,6 +159,20 @@ void space_set_mode(struct space *space, enum space_mode mode, const char *forma
 	va_start(args, format);
 	vsnprintf(space->reason, sizeof(space->reason), format, args);
 	va_end(args);
+}
+
+void unit_add_part(struct unit *unit, const char *name, uint64_t bytes)
+{
+	size_t i = 0;
+
+	while (i < unit->part_count && strcmp(unit->parts[i].name, name) != 0)
+		i++;
+	if (i == UNIT_PARTS_MAX)
+		return;
+	unit->parts[i].name = name;
+	unit->parts[i].bytes += bytes;
+	if (i == unit->part_count)
+		unit->part_count++;
 }
 
 struct error *inventory_warn(struct inventory *inventory, struct error *err, const char *where)
@@ -198,6 +228,8 @@ struct error *inventory_create(struct kernel *kernel, struct inventory **ret)
 	if (!inventory)
 		return error_no_memory();
 	struct error *err = devices_discover(kernel, inventory);
+	if (!err)
+		err = vfio_discover(kernel, inventory);
 	for (const struct walker *const *walker = walkers; *walker && !err; walker++)
 		err = (*walker)->discover(kernel, inventory);
 	if (err) {
@@ -220,6 +252,7 @@ void inventory_destroy(struct inventory *inventory)
 	}
 	for (size_t i = 0; i < inventory->space_count; i++) {
 		free(inventory->spaces[i]->devices);
+		free(inventory->spaces[i]->ids);
 		free(inventory->spaces[i]);
 	}
 	for (size_t i = 0; i < inventory->warning_count; i++)

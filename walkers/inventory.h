@@ -43,6 +43,14 @@ struct space_step {
 
 enum { SPACE_STEPS_MAX = 4 };
 
+/* Memory that a unit's driver has for other than page tables: root table, queues, ... */
+struct unit_part {
+	const char *name; /* "context", "irq-remap" */
+	uint64_t bytes;
+};
+
+enum { UNIT_PARTS_MAX = 12 };
+
 struct unit {
 	char name[NAME_BYTES];	 /* "dmar0" */
 	char driver[NAME_BYTES]; /* "intel-iommu" */
@@ -51,6 +59,17 @@ struct unit {
 	uint64_t address;	 /* kernel virtual address of its struct iommu_device */
 	uint32_t segment;
 	bool translating;
+	struct unit_part parts[UNIT_PARTS_MAX];
+	size_t part_count;
+};
+
+/* The user of a device whose DMA belongs to user space: walkers/vfio.c. */
+struct dma_user {
+	uint64_t vfio_group; /* struct vfio_group; 0: not VFIO, or not known */
+	uint64_t container;  /* struct vfio_container; 0 */
+	uint64_t mm;	     /* struct mm_struct whose memory is mapped; 0: not known */
+	int64_t pid;	     /* of its process; -1 */
+	char comm[NAME_BYTES];
 };
 
 /* A device known to the kernel, or a requester that only hardware tables know. */
@@ -75,10 +94,19 @@ struct device {
 	char alias_of[NAME_BYTES]; /* requester that stands for another device; "" */
 	uint16_t *alias_rids;	   /* further requester IDs that this device's DMA may carry */
 	size_t alias_count;
-	bool owned_by_user; /* DMA ownership: VFIO or iommufd */
+	uint64_t group_address; /* struct iommu_group; 0 */
+	uint64_t dma_owner;	/* iommu_group.owner: a struct vfio_group, iommufd_ctx, ...; 0 */
+	bool owned_by_user;	/* DMA ownership: VFIO or iommufd */
+	struct dma_user user;
 	bool ats_capable, ats_enabled;
 	bool pri_capable, pri_enabled;
 	bool pasid_capable, pasid_enabled;
+};
+
+/* The id under which a unit's caches keep a domain's translations, as the kernel remembers it. */
+struct space_id {
+	const struct unit *unit;
+	int64_t id;
 };
 
 struct space {
@@ -92,6 +120,7 @@ struct space {
 	uint32_t pasid;	     /* of kind "pasid" */
 	bool has_pasid;
 	int64_t domain_id;     /* DID in hardware; -1 */
+	uint64_t mm;	       /* struct mm_struct whose memory it maps, of VMs and processes; 0 */
 	int64_t pid;	       /* of the process, or of the VM's process; -1 */
 	char comm[NAME_BYTES]; /* its command name; "" */
 	const struct unit *unit;
@@ -101,6 +130,8 @@ struct space {
 	unsigned int step_count;
 	const struct device **devices;
 	size_t device_count;
+	struct space_id *ids; /* of a domain, one a unit, where the kernel keeps them */
+	size_t id_count;
 };
 
 struct inventory {
@@ -138,6 +169,8 @@ struct error *inventory_add_unit(struct inventory *inventory, struct unit **ret)
 struct error *inventory_add_device(struct inventory *inventory, struct device **ret);
 struct error *inventory_add_space(struct inventory *inventory, struct space **ret);
 struct error *space_add_device(struct space *space, const struct device *device);
+/* space_add_id() - the kernel's domain has @id in @unit. */
+struct error *space_add_id(struct space *space, const struct unit *unit, int64_t id);
 
 /* inventory_add_hw_space() - what hardware has for @device: a space of its name and unit. */
 struct error *inventory_add_hw_space(struct inventory *inventory, const struct unit *unit,
@@ -162,6 +195,9 @@ struct space_step *space_add_step(struct space *space, const char *level, uint64
 /* space_set_mode() - how @space translates, and why, in words. */
 void space_set_mode(struct space *space, enum space_mode mode, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* unit_add_part() - @bytes more of the part called @name, a string literal. */
+void unit_add_part(struct unit *unit, const char *name, uint64_t bytes);
 
 /* inventory_warn() - record what could not be read. Consumes @err; takes NULL. */
 struct error *inventory_warn(struct inventory *inventory, struct error *err, const char *where);

@@ -24,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -46,6 +47,8 @@ static const uint64_t ALIAS_IOVAS[] = { 0x40000000, 0x40001000, 0x4123456000 };
 static const uint64_t HUGE_IOVA = 0x80000000;
 static const uint64_t HUGE_READ_ONLY_IOVA = 0x90000000;
 static const uint64_t HUGE_MISALIGNED_IOVA = 0xa0001000;
+static const uint64_t SHARED_FILE_IOVA = 0xd0000000;
+static const uint64_t TRANSPARENT_HUGE_IOVA = 0xe0000000;
 static const uint64_t HOLES_IOVA = 0xc0000000;
 static const uint64_t SPARSE_IOVA = 0x2000000000;
 static const uint64_t SPARSE_STEP = 0x8000000;
@@ -339,6 +342,40 @@ static void map_with_holes(void)
 			unmap(HOLES_IOVA + (uint64_t)i * PAGE, PAGE);
 }
 
+/* Pages of a file, and a transparent huge page: their states differ from the others'. */
+static void map_other_states(void)
+{
+	enum { PAGES = 4 };
+	struct stat status;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/run/shared-%s", label);
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
+	if (fd < 0 || ftruncate(fd, PAGES * PAGE) || fstat(fd, &status))
+		die("cannot make %s", path);
+	char *memory = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		die("cannot map %s", path);
+	memset(memory, 0x5a, PAGES * PAGE);
+	map(memory, SHARED_FILE_IOVA, PAGES * PAGE, RW);
+	fprintf(truth, "inode %s 0x%llx %d %llu\n", label, (unsigned long long)SHARED_FILE_IOVA,
+		PAGES, (unsigned long long)status.st_ino);
+
+	/* The kernel leaves huge pages off where there is less than 512 MiB. */
+	FILE *enabled = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "w");
+	if (!enabled || fputs("madvise", enabled) < 0 || fclose(enabled))
+		die("cannot have transparent huge pages");
+	/* Aligned, and touched only when it may become huge. */
+	memory = mmap(NULL, 2 * SZ_2M, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		die("cannot allocate a huge page");
+	memory = (char *)(((uintptr_t)memory + SZ_2M - 1) & ~(uintptr_t)(SZ_2M - 1));
+	if (madvise(memory, SZ_2M, MADV_HUGEPAGE))
+		die("madvise");
+	memset(memory, 0xa5, SZ_2M);
+	map(memory, TRANSPARENT_HUGE_IOVA, SZ_2M, RW);
+}
+
 /* Leaves tables behind that hold nothing. */
 static void stress(void)
 {
@@ -542,9 +579,10 @@ static void write_truth(void)
 
 __attribute__((noreturn)) static void usage(void)
 {
-	fprintf(stderr, "usage: mapper -n LABEL -o FILE [-0] [-g] [-d] [-f] DEVICE...\n"
+	fprintf(stderr, "usage: mapper -n LABEL -o FILE [-0] [-g] [-s] [-d] [-f] DEVICE...\n"
 			"  -0  map IOVA 0 as well\n"
 			"  -g  map a 1 GiB page as well\n"
+			"  -s  map a file and a transparent huge page as well\n"
 			"  -d  let DEVICE (edu) move data through the tables\n"
 			"  -f  let DEVICE (edu) provoke IOMMU faults\n");
 	exit(EXIT_FAILURE);
@@ -572,12 +610,12 @@ static void keep_secret(void)
 
 int main(int argc, char **argv)
 {
-	bool at_zero = false, gigantic = false, dma = false, faults = false;
+	bool at_zero = false, gigantic = false, dma = false, faults = false, states = false;
 	const char *output = NULL;
 	char partial[PATH_MAX];
 	int option;
 
-	while ((option = getopt(argc, argv, "n:o:0gdf")) != -1) {
+	while ((option = getopt(argc, argv, "n:o:0gsdf")) != -1) {
 		switch (option) {
 		case 'n':
 			label = optarg;
@@ -590,6 +628,9 @@ int main(int argc, char **argv)
 			break;
 		case 'g':
 			gigantic = true;
+			break;
+		case 's':
+			states = true;
 			break;
 		case 'd':
 			dma = true;
@@ -630,6 +671,8 @@ int main(int argc, char **argv)
 	map_with_holes();
 	if (gigantic)
 		map_gigantic();
+	if (states)
+		map_other_states();
 	stress();
 	if (dma) {
 		move_by_device();

@@ -35,7 +35,7 @@ sources_of()
 
 	echo "deb [signed-by=$keyring] $mirror/debian $suite $component"
 	case $suite in
-	bookworm|trixie)
+	bullseye|bookworm|trixie)
 		echo "deb [signed-by=$keyring] $mirror/debian $suite-updates $component"
 		echo "deb [signed-by=$keyring] $mirror/debian-security $suite-security $component"
 		;;

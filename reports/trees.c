@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "reports/trees.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "target/error.h"
+
+static bool same_tree(const struct space *one, const struct space *other)
+{
+	return one->tree.root == other->tree.root &&
+	       one->tree.geometry.format == other->tree.geometry.format &&
+	       one->tree.geometry.levels == other->tree.geometry.levels;
+}
+
+static struct error *add_user(struct tree *tree, const struct space *space)
+{
+	const struct space **larger =
+		realloc(tree->spaces, (tree->count + 1) * sizeof(const struct space *));
+
+	if (!larger)
+		return error_no_memory();
+	tree->spaces = larger;
+	tree->spaces[tree->count++] = space;
+	return NULL;
+}
+
+static struct error *add_space(struct trees *trees, const struct space *space)
+{
+	for (size_t i = 0; i < trees->count; i++) {
+		if (same_tree(trees->list[i].spaces[0], space))
+			return add_user(&trees->list[i], space);
+	}
+	struct tree *larger = realloc(trees->list, (trees->count + 1) * sizeof(*larger));
+	if (!larger)
+		return error_no_memory();
+	trees->list = larger;
+	trees->list[trees->count] = (struct tree){ 0 };
+	struct error *err = add_user(&trees->list[trees->count], space);
+	if (!err)
+		trees->count++;
+	return err;
+}
+
+static struct error *add_view(struct trees *trees, const struct inventory *inventory,
+			      enum space_view view)
+{
+	struct error *err = NULL;
+
+	for (size_t i = 0; i < inventory->space_count && !err; i++) {
+		const struct space *space = inventory->spaces[i];
+
+		if (space->mode == SPACE_TABLE && space->view == view)
+			err = add_space(trees, space);
+	}
+	return err;
+}
+
+/* Insertion keeps the order of equals. */
+static void sort_by_depth(struct trees *trees)
+{
+	for (size_t i = 1; i < trees->count; i++) {
+		const struct tree tree = trees->list[i];
+		size_t j = i;
+
+		for (; j && trees->list[j - 1].spaces[0]->tree.geometry.levels <
+				    tree.spaces[0]->tree.geometry.levels;
+		     j--)
+			trees->list[j] = trees->list[j - 1];
+		trees->list[j] = tree;
+	}
+}
+
+struct error *trees_init(struct trees *trees, const struct inventory *inventory)
+{
+	*trees = (struct trees){ 0 };
+	struct error *err = add_view(trees, inventory, VIEW_HW);
+
+	if (!err)
+		err = add_view(trees, inventory, VIEW_SW);
+	sort_by_depth(trees);
+	return err;
+}
+
+void trees_deinit(struct trees *trees)
+{
+	for (size_t i = 0; i < trees->count; i++)
+		free(trees->list[i].spaces);
+	free(trees->list);
+	*trees = (struct trees){ 0 };
+}
+
+static bool named_before(const struct tree *tree, size_t space, size_t device)
+{
+	const char *name = tree->spaces[space]->devices[device]->name;
+
+	for (size_t i = 0; i <= space; i++) {
+		for (size_t j = 0; j < tree->spaces[i]->device_count; j++) {
+			if (i == space && j == device)
+				return false;
+			if (strcmp(tree->spaces[i]->devices[j]->name, name) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+struct error *tree_devices(const struct tree *tree, char **ret)
+{
+	size_t len = 0;
+	FILE *stream = open_memstream(ret, &len);
+
+	if (!stream)
+		return error_no_memory();
+	for (size_t i = 0; i < tree->count; i++) {
+		for (size_t j = 0; j < tree->spaces[i]->device_count; j++) {
+			if (!named_before(tree, i, j))
+				fprintf(stream, "%s%s", ftell(stream) > 0 ? "|" : "",
+					tree->spaces[i]->devices[j]->name);
+		}
+	}
+	if (fclose(stream) == 0)
+		return NULL;
+	free(*ret);
+	*ret = NULL;
+	return error_no_memory();
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The distinct page tables of a host: each once, with all the spaces that use it. A table that
+ * hardware and software view share, or several devices, is walked and counted once.
+ */
+#ifndef IOMMUPT_TREES_H
+#define IOMMUPT_TREES_H
+
+#include <stddef.h>
+
+#include "walkers/inventory.h"
+
+struct error;
+
+/* Every user of one table; the first names it: hardware's where there is one. */
+struct tree {
+	const struct space **spaces;
+	size_t count;
+};
+
+struct trees {
+	struct tree *list; /* the deepest tables first, else in the inventory's order */
+	size_t count;
+};
+
+/* trees_init() - the tables of @inventory; the spaces stay the inventory's. */
+struct error *trees_init(struct trees *trees, const struct inventory *inventory);
+void trees_deinit(struct trees *trees);
+
+/* tree_devices() - names of the devices that translate by it, joined by '|'; caller frees. */
+struct error *tree_devices(const struct tree *tree, char **ret);
+
+#endif
