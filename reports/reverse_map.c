@@ -178,7 +178,8 @@ static struct error *on_fault(void *arg, const struct pt_fault *fault)
 	struct build *build = arg;
 
 	table_faults_add(&build->faults, fault);
-	if (fault->kind != PT_FAULT_REPEATED && fault->kind != PT_FAULT_INVALID)
+	if (fault->kind != PT_FAULT_REPEATED && fault->kind != PT_FAULT_INVALID &&
+	    fault->kind != PT_FAULT_TORN)
 		build->map->unknown++;
 	return NULL;
 }

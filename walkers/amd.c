@@ -485,15 +485,34 @@ static const struct unit *unit_of(const struct scan *scan, const struct segment 
 	return segment->unit;
 }
 
-/* Entries in use that no device of the kernel stands for. */
+/* Requesters that stand for a device of the segment: their entries matter even when unused. */
+static void mark_aliases(const struct scan *scan, const struct segment *segment, bool *marks)
+{
+	for (size_t i = 0; i < scan->inventory->device_count; i++) {
+		const struct device *device = scan->inventory->devices[i];
+
+		if (!device->unit || device->dma_segment != segment->id)
+			continue;
+		for (size_t j = 0; j < device->alias_count; j++) {
+			if (device->alias_rids[j] < segment->count)
+				marks[device->alias_rids[j]] = true;
+		}
+	}
+}
+
+/* What only the device table knows: aliases, and entries in use that no device stands for. */
 static struct error *read_others(const struct scan *scan, const struct segment *segment)
 {
+	bool *aliases = calloc(segment->count, sizeof(*aliases));
 	struct error *err = NULL;
 
+	if (!aliases)
+		return error_no_memory();
+	mark_aliases(scan, segment, aliases);
 	for (uint32_t rid = 0; rid < segment->count && !err; rid++) {
 		bool alias = false;
 
-		if (!in_use(segment, rid))
+		if (!aliases[rid] && !in_use(segment, rid))
 			continue;
 		struct device *device =
 			inventory_find_rid(scan->inventory, segment->id, (uint16_t)rid, &alias);
@@ -505,37 +524,7 @@ static struct error *read_others(const struct scan *scan, const struct segment *
 		if (!err)
 			err = read_requester(scan, unit, segment, device);
 	}
-	return err;
-}
-
-/* The host table that an entry leads to, and what it allows; equal for a device and its alias. */
-static uint64_t translation_of(const uint64_t *dte)
-{
-	return dte[0] & (DTE_V | DTE_TV | DTE_IR | DTE_IW | pt_bits(51, 9));
-}
-
-/* An alias' entry has to say what the device's says: DMA goes by either. */
-static struct error *compare_aliases(const struct scan *scan, const struct segment *segment,
-				     const struct device *device)
-{
-	struct error *err = NULL;
-
-	for (size_t i = 0; i < device->alias_count && !err; i++) {
-		const uint16_t alias = device->alias_rids[i];
-		char name[NAME_BYTES];
-
-		if (entry_status(segment, alias) != BLOCK_OK ||
-		    entry_status(segment, device->dma_rid) != BLOCK_OK ||
-		    translation_of(segment->entries[alias]) ==
-			    translation_of(segment->entries[device->dma_rid]))
-			continue;
-		device_pci_name(segment->id, alias, name, sizeof(name));
-		err = inventory_warn(scan->inventory,
-				     error_new("the device table has another translation for its "
-					       "alias %s",
-					       name),
-				     device->name);
-	}
+	free(aliases);
 	return err;
 }
 
@@ -722,8 +711,6 @@ static struct error *read_devices(const struct scan *scan, const struct unit *un
 			continue;
 		if (unit->translating) {
 			err = read_requester(scan, unit, segment, device);
-			if (!err)
-				err = compare_aliases(scan, segment, device);
 			continue;
 		}
 		err = inventory_add_hw_space(scan->inventory, unit, device, "device", &space);
