@@ -59,6 +59,24 @@ const struct rule_row rule_rows[RULES] = {
 		"two tables have one domain id in one unit: cached translations of one serve the other" },
 	[RULE_STALE_REQUESTER] = { "stale-requester", "warning",
 		"hardware translates for a requester that the kernel has no device for" },
+	[RULE_FREE_MAPPED] = { "free-mapped", "error",
+		"a page that the kernel has free is still mapped" },
+	[RULE_SLAB_WRITABLE] = { "slab-writable", "error",
+		"user space, its device or a guest may write kernel objects (slab)" },
+	[RULE_TABLE_WRITABLE] = { "table-writable", "error",
+		"a device, guest or process may write a page table: it can map itself anything" },
+	[RULE_TEXT_WRITABLE] = { "text-writable", "error",
+		"the kernel's text or constants may be written" },
+	[RULE_FILE_WRITABLE] = { "file-writable", "warning",
+		"a device or guest may write the page cache of a file: anonymous when it was mapped, named now" },
+	[RULE_TABLE_FREE] = { "table-free", "error",
+		"a page table that is in use lies in a page that the kernel has free" },
+	[RULE_TABLE_STATE] = { "table-state", "error",
+		"a page table that is in use lies in a page that the kernel uses for something else" },
+	[RULE_ANON_SHARED] = { "anon-shared", "error",
+		"anonymous memory may be written by two different owners" },
+	[RULE_VMS_SHARE] = { "vms-share", "warning",
+		"a page may be written by the devices or guests of two different owners" },
 };
 /* clang-format on */
 
@@ -164,6 +182,8 @@ static struct error *run_parts(struct checker *checker)
 		err = check_hardware(checker);
 	if (!err)
 		err = check_tables(checker, &trees);
+	if (!err)
+		err = check_pages(checker, &trees);
 	trees_deinit(&trees);
 	page_set_destroy(checker->tables);
 	return err;

@@ -37,6 +37,17 @@ enum rule {
 	RULE_ALIAS_DIFFERS,
 	RULE_DOMAIN_ID_SHARED,
 	RULE_STALE_REQUESTER,
+	/* what pages are used for: check_pages.c */
+	RULE_FREE_MAPPED,
+	RULE_SLAB_WRITABLE,
+	RULE_TABLE_WRITABLE,
+	RULE_TEXT_WRITABLE,
+	RULE_FILE_WRITABLE,
+	RULE_TABLE_FREE,
+	RULE_TABLE_STATE,
+	/* who else may write them: check_pages.c */
+	RULE_ANON_SHARED,
+	RULE_VMS_SHARE,
 	RULES,
 };
 
@@ -89,5 +100,7 @@ struct error *check_space_done(struct checker *checker, const char *space);
 /* The parts. */
 struct error *check_tables(struct checker *checker, const struct trees *trees);
 struct error *check_hardware(struct checker *checker);
+/* After check_tables(), which has filled in checker->tables. */
+struct error *check_pages(struct checker *checker, const struct trees *trees);
 
 #endif

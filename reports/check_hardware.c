@@ -220,15 +220,15 @@ static struct error *check_id(struct checker *checker, size_t number)
 	const struct space *space = inventory->spaces[number];
 
 	if (space->view != VIEW_HW || space->mode != SPACE_TABLE || space->domain_id < 0 ||
-	    space->has_pasid)
+	    strcmp(space->kind, "device") != 0)
 		return NULL;
 	checker->counts[RULE_DOMAIN_ID_SHARED].looked++;
 	for (size_t i = 0; i < number; i++) {
 		const struct space *other = inventory->spaces[i];
 
-		if (other->view == VIEW_HW && other->mode == SPACE_TABLE && !other->has_pasid &&
-		    other->unit == space->unit && other->domain_id == space->domain_id &&
-		    other->tree.root != space->tree.root)
+		if (other->view == VIEW_HW && other->mode == SPACE_TABLE &&
+		    strcmp(other->kind, "device") == 0 && other->unit == space->unit &&
+		    other->domain_id == space->domain_id && other->tree.root != space->tree.root)
 			return report(checker, RULE_DOMAIN_ID_SHARED, space, "one id, two tables",
 				      other);
 	}

@@ -137,6 +137,8 @@ static struct error *on_fault(void *arg, const struct pt_fault *fault)
 		[PT_FAULT_REPEATED] = { RULE_TABLE_TWICE, "leads to a table reached before" },
 		[PT_FAULT_SKIPPED] = { RULE_TABLE_TWICE, "leads to a table reached before" },
 		[PT_FAULT_INVALID] = { RULE_ENTRY_INVALID, "is refused by hardware" },
+		[PT_FAULT_TORN] = { RULE_ENTRY_INVALID,
+				    "disagrees with those that it forms one page with" },
 	};
 	struct scan *scan = arg;
 	const enum rule rule = rows[fault->kind].rule;

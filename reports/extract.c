@@ -20,7 +20,9 @@
 #include "target/noted.h"
 #include "target/page_set.h"
 #include "target/recorder.h"
+#include "walkers/memcg.h"
 #include "walkers/node_stats.h"
+#include "walkers/nodes.h"
 #include "walkers/pages.h"
 #include "walkers/process.h"
 #include "walkers/resources.h"
@@ -41,6 +43,7 @@ struct extract {
 	struct memory *memory;
 	struct session *session;
 	struct pages *pages; /* NULL: not known where the struct pages are */
+	uint64_t memcg;	     /* whose path was read last */
 };
 
 enum { PAGE = 4096 };
@@ -68,9 +71,27 @@ static void touch_struct_pages(struct extract *extract, uint64_t phys, uint64_t 
 	recorder_set_reason(extract->memory, RECORD_TABLES);
 }
 
+/* The path of the cgroup that a table is charged to. */
+static void touch_memcg(struct extract *extract, uint64_t phys)
+{
+	char path[512];
+	struct page_info info;
+
+	if (!extract->pages)
+		return;
+	page_look(extract->pages, phys, &info);
+	if (info.memcg == 0 || info.memcg == extract->memcg)
+		return;
+	extract->memcg = info.memcg;
+	recorder_set_reason(extract->memory, RECORD_STRUCTS);
+	error_free(memcg_path(extract->kernel, info.memcg, path, sizeof(path)));
+	recorder_set_reason(extract->memory, RECORD_TABLES);
+}
+
 static struct error *on_table(void *arg, const struct pt_table *table)
 {
 	touch_struct_pages(arg, table->phys, table->entry_count * sizeof(uint64_t));
+	touch_memcg(arg, table->phys);
 	return NULL;
 }
 
@@ -188,6 +209,7 @@ static void touch_reconciled(struct extract *extract)
 {
 	static const char *const counters[] = { "NR_IOMMU_PAGES", "NR_SECONDARY_PAGETABLE" };
 	struct resources resources;
+	struct nodes nodes;
 
 	recorder_set_reason(extract->memory, RECORD_STRUCTS);
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
@@ -198,6 +220,8 @@ static void touch_reconciled(struct extract *extract)
 	}
 	error_free(resources_read(extract->kernel, &resources));
 	resources_free(&resources);
+	error_free(nodes_read(extract->kernel, 12, &nodes));
+	nodes_free(&nodes);
 }
 
 static struct error *touch_all(struct extract *extract, struct session *session)

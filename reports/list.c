@@ -27,7 +27,7 @@ static const struct column columns[] = {
 	{ "stage", COLUMN_TEXT, 6, "first or second (VT-d), 1 or 2 (Arm)" },
 	{ "owner", COLUMN_TEXT, 30,
 	  "key=value words: group, driver, type (of the domain), did (domain id in hardware), "
-	  "dma-owner=user (VFIO or iommufd), alias-of, ats, pri, pasid (on, off; absent: the device "
+	  "dma-owner (vfio, or user: iommufd or another), container, user-pid and user-comm (whose memory VFIO maps), alias-of, ats, pri, pasid (on, off; absent: the device "
 	  "cannot), why (of blocked and unknown)" },
 	{ "devices", COLUMN_TEXT, 12, "devices that translate by it, joined by |" },
 	{ "table_pages", COLUMN_NUMBER, 11, "with --sizes: table pages" },
@@ -114,7 +114,12 @@ static void add_device_words(struct words *words, const struct device *device)
 	if (device->alias_of[0])
 		add_word(words, "alias-of=%s", device->alias_of);
 	if (device->owned_by_user)
-		add_word(words, "dma-owner=user");
+		add_word(words, "dma-owner=%s", device->user.vfio_group ? "vfio" : "user");
+	if (device->user.container)
+		add_word(words, "container=0x%" PRIx64, device->user.container);
+	if (device->user.pid >= 0)
+		add_word(words, "user-pid=%" PRId64 " user-comm=%s", device->user.pid,
+			 device->user.comm);
 	add_state(words, "ats", device->ats_capable, device->ats_enabled);
 	add_state(words, "pri", device->pri_capable, device->pri_enabled);
 	add_state(words, "pasid", device->pasid_capable, device->pasid_enabled);
@@ -349,7 +354,8 @@ static struct error *run(struct session *session, struct emitter *emitter, int c
 	}
 	if (!err && inventory->unit_count == 0)
 		session_message(session,
-				"this kernel has no IOMMU in use that is known (Intel VT-d)");
+				"this kernel has no IOMMU in use that is known (AMD-Vi, Intel "
+				"VT-d)");
 	free(memo.known);
 	return err;
 }

@@ -26,8 +26,8 @@ void table_faults_report(const struct table_faults *faults, const struct session
 			"more entries lead to tables already shown too often: not followed",
 		[PT_FAULT_INVALID] =
 			"entries have reserved bits or an illegal size: hardware faults",
-		[PT_FAULT_TORN] = "runs of entries belong to one large page but differ: each is "
-				  "shown by itself",
+		[PT_FAULT_TORN] =
+			"runs of entries of one large page differ: each entry is shown by itself",
 	};
 
 	for (int kind = 0; kind < PT_FAULT_KINDS; kind++) {

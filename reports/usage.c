@@ -21,6 +21,9 @@
 #include "reports/table_faults.h"
 #include "reports/trees.h"
 #include "target/error.h"
+#include "walkers/memcg.h"
+#include "walkers/nodes.h"
+#include "walkers/pages.h"
 
 static const struct column columns[] = {
 	{ "space", COLUMN_TEXT, 25, "the space whose tables these are; shared tables count once" },
@@ -63,11 +66,13 @@ enum {
 
 const struct schema schema_usage = { "usage", columns, COLUMNS };
 
+enum { MEMCG_BYTES = 512 };
+
 /* One row: the tables of one level, node and memcg. */
 struct bucket {
 	unsigned int level;
 	int node;	/* -1: not known */
-	uint64_t memcg; /* struct mem_cgroup; 0: none */
+	uint64_t memcg; /* as in struct page; 0: none */
 	uint64_t tables;
 	uint64_t bytes;
 	uint64_t empty;
@@ -103,6 +108,8 @@ struct usage {
 	struct bucket *buckets;
 	size_t bucket_count;
 	struct queue queues[PT_MAX_LEVELS];
+	struct nodes nodes;
+	struct pages *pages; /* NULL: not known */
 	unsigned int top_level;
 	struct table_faults faults;
 };
@@ -234,7 +241,11 @@ static struct error *on_table(void *arg, const struct pt_table *table)
 		used += table->runs[i].kind == PT_EMPTY ? 0 : table->runs[i].count;
 		item.referenced |= table->runs[i].kind == PT_INVALID;
 	}
-	struct error *err = get_bucket(usage, table->level, -1, 0, &item.bucket);
+	struct page_info info = { 0 };
+	if (usage->pages)
+		page_look(usage->pages, table->phys, &info);
+	struct error *err = get_bucket(usage, table->level, nodes_find(&usage->nodes, table->phys),
+				       info.memcg, &item.bucket);
 	if (err)
 		return err;
 	struct bucket *bucket = &usage->buckets[item.bucket];
@@ -264,7 +275,8 @@ static struct error *on_fault(void *arg, const struct pt_fault *fault)
 	const struct walk_arg *walk = arg;
 
 	table_faults_add(&walk->usage->faults, fault);
-	if (fault->kind != PT_FAULT_REPEATED && fault->kind != PT_FAULT_INVALID)
+	if (fault->kind != PT_FAULT_REPEATED && fault->kind != PT_FAULT_INVALID &&
+	    fault->kind != PT_FAULT_TORN)
 		keep_tables(walk->usage, fault->iova, false);
 	return NULL;
 }
@@ -281,9 +293,18 @@ static int compare_buckets(const void *a, const void *b)
 	return (left->memcg > right->memcg) - (left->memcg < right->memcg);
 }
 
-static struct error *emit_bucket(struct emitter *emitter, const char *space,
-				 const struct bucket *bucket, const char *devices)
+static struct error *emit_bucket(const struct usage *usage, struct emitter *emitter,
+				 const char *space, const struct bucket *bucket,
+				 const char *devices)
 {
+	char memcg[MEMCG_BYTES];
+	struct error *err = memcg_path(usage->session->kernel, bucket->memcg, memcg, sizeof(memcg));
+
+	if (err) {
+		session_message(usage->session, "warning: memcg 0x%" PRIx64 ": %s", bucket->memcg,
+				err->message);
+		error_free(err);
+	}
 	const struct cell cells[COLUMNS] = {
 		[SPACE] = cell_text(space),
 		[LEVEL] = cell_number(bucket->level),
@@ -297,7 +318,7 @@ static struct error *emit_bucket(struct emitter *emitter, const char *space,
 		[FREEABLE_BYTES] = cell_number(bucket->freeable_bytes),
 		[REFCOUNT] = cell_number(bucket->refcount),
 		[REFCOUNT_BYTES] = cell_number(bucket->refcount_bytes),
-		[MEMCG] = cell_text(""),
+		[MEMCG] = cell_text(memcg),
 		[DEVICES] = cell_text(devices),
 	};
 	return emitter_row(emitter, cells);
@@ -320,7 +341,11 @@ static void usage_reset(struct usage *usage)
 	for (unsigned int level = 0; level < PT_MAX_LEVELS; level++)
 		free(usage->queues[level].items);
 	free(usage->buckets);
-	*usage = (struct usage){ .session = usage->session };
+	*usage = (struct usage){
+		.session = usage->session,
+		.nodes = usage->nodes,
+		.pages = usage->pages,
+	};
 }
 
 static struct error *measure(struct usage *usage, const struct space *space)
@@ -358,11 +383,26 @@ static struct error *print_tree(struct usage *usage, struct emitter *emitter,
 		      compare_buckets);
 	for (size_t i = 0; i < usage->bucket_count && !err; i++) {
 		add_totals(total, &usage->buckets[i]);
-		err = emit_bucket(emitter, tree->spaces[0]->name, &usage->buckets[i], devices);
+		err = emit_bucket(usage, emitter, tree->spaces[0]->name, &usage->buckets[i],
+				  devices);
 	}
 	free(devices);
 	usage_reset(usage);
 	return err;
+}
+
+/* Node and memcg of a table: where they cannot be known their cells stay empty, and it is said. */
+static struct error *open_places(struct usage *usage)
+{
+	struct kernel *kernel = usage->session->kernel;
+	struct error *err = pages_create(kernel, &usage->pages);
+
+	if (!err)
+		err = nodes_read(kernel, pages_shift(usage->pages), &usage->nodes);
+	if (err)
+		session_message(usage->session, "warning: nodes and memcgs: %s", err->message);
+	error_free(err);
+	return NULL;
 }
 
 static struct error *print_usage(struct session *session, struct emitter *emitter,
@@ -370,10 +410,12 @@ static struct error *print_usage(struct session *session, struct emitter *emitte
 {
 	struct usage usage = { .session = session };
 	struct bucket total = { 0 };
-	struct error *err = NULL;
+	struct error *err = open_places(&usage);
 
 	for (size_t i = 0; i < trees->count && !err; i++)
 		err = print_tree(&usage, emitter, &trees->list[i], &total);
+	nodes_free(&usage.nodes);
+	pages_destroy(usage.pages);
 	if (err)
 		return err;
 	session_message(session,

@@ -15,7 +15,8 @@ static const struct {
 	{ "engine", suite_engine },	  { "emitter", suite_emitter },
 	{ "selection", suite_selection }, { "files", suite_files },
 	{ "vmlinux", suite_vmlinux },	  { "btf", suite_btf },
-	{ "kallsyms", suite_kallsyms },	  { "pages", suite_pages },
+	{ "kallsyms", suite_kallsyms },	  { "amd", suite_amd },
+	{ "pages", suite_pages },
 };
 
 enum { SUITES = sizeof(suites) / sizeof(suites[0]) };

@@ -217,11 +217,13 @@ static void do_describe(struct script *script, char **words)
 
 static bool parse_size(const char *word, unsigned int *ret)
 {
-	static const char *const sizes[] = { [12] = "4K", [21] = "2M", [30] = "1G" };
+	static const char units[] = "KMGT";
+	char text[16];
 
-	for (unsigned int i = 12; i <= 30; i += 9) {
-		if (word && strcmp(word, sizes[i]) == 0) {
-			*ret = i;
+	for (unsigned int lg2 = 12; lg2 < 50; lg2++) {
+		snprintf(text, sizeof(text), "%u%c", 1U << lg2 % 10, units[lg2 / 10 - 1]);
+		if (word && strcmp(word, text) == 0) {
+			*ret = lg2;
 			return true;
 		}
 	}
@@ -306,8 +308,9 @@ static struct answer answer_of_steps(const struct pt_geometry *geometry,
 		return answer;
 	const struct pt_step *last = &steps[count - 1];
 	answer.level = last->level;
-	answer.outcome = last->status == BLOCK_OK ? of_kind[last->run.kind]
-						  : of_status[last->status];
+	answer.outcome = last->status != BLOCK_OK ? of_status[last->status]
+			 : last->skips		  ? EMPTY
+						  : of_kind[last->run.kind];
 	if (answer.outcome != MAPPED && answer.outcome != SOFT)
 		return answer;
 	answer.size_lg2 = last->run.size_lg2;
@@ -329,9 +332,13 @@ static void check_translation(const struct script *script, uint64_t input,
 	struct answer is = answer_of_steps(&tree->geometry, steps, count, input);
 
 	compare(script, "pt_translate()", &is, should);
-	for (size_t i = 0; i < count; i++)
-		expect_at(steps[i].level + i + 1 == tree->geometry.levels, script->path,
-			  script->line, "step %zu is at level %u", i, steps[i].level);
+	for (size_t i = 0; i < count; i++) {
+		unsigned int level = i == 0 ? tree->geometry.levels - 1U
+					    : steps[i - 1].run.next_level;
+
+		expect_at(steps[i].level == level && (i == 0 || level < steps[i - 1].level),
+			  script->path, script->line, "step %zu is at level %u", i, steps[i].level);
+	}
 	bool found = pt_lookup(tree, script->memory, input, &phys);
 	expect_at(found == (should->outcome == MAPPED) && (!found || phys == should->phys),
 		  script->path, script->line, "pt_lookup() says %d 0x%" PRIx64, found, phys);
@@ -384,7 +391,7 @@ static struct answer answer_of_met(const struct pt_geometry *geometry, const str
 		[PT_FAULT_MISSING] = MISSING,	[PT_FAULT_DAMAGED] = DAMAGED,
 		[PT_FAULT_OUTSIDE] = OUTSIDE,	[PT_FAULT_LOOP] = OUTCOMES,
 		[PT_FAULT_REPEATED] = OUTCOMES, [PT_FAULT_SKIPPED] = OUTCOMES,
-		[PT_FAULT_INVALID] = INVALID,
+		[PT_FAULT_INVALID] = INVALID,	[PT_FAULT_TORN] = OUTCOMES,
 	};
 	struct answer answer = { .outcome = EMPTY, .level = met->deepest };
 
@@ -532,6 +539,16 @@ static void run_file(const char *name, unsigned int least)
 		  script.inputs, least);
 }
 
+static void test_amdv1(void)
+{
+	run_file("amdv1.txt", 120);
+}
+
+static void test_amdv1_invalid(void)
+{
+	run_file("amdv1-invalid.txt", 90);
+}
+
 static void test_vtd_ss(void)
 {
 	run_file("vtd_ss.txt", 100);
@@ -646,6 +663,8 @@ void suite_formats(void)
 {
 	CU_pSuite suite = CU_add_suite("formats", NULL, NULL);
 
+	CU_add_test(suite, "amdv1.txt", test_amdv1);
+	CU_add_test(suite, "amdv1-invalid.txt", test_amdv1_invalid);
 	CU_add_test(suite, "vtd_ss.txt", test_vtd_ss);
 	CU_add_test(suite, "vtd_ss-invalid.txt", test_vtd_ss_invalid);
 	CU_add_test(suite, "ept.txt", test_ept);

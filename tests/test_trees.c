@@ -17,7 +17,7 @@
 #include "tests/fake_memory.h"
 #include "walkers/engine.h"
 
-enum { LEAVES_MAX = 20000, PATH = 5, ATTRIBUTES_MAX = 7, ONE_OF_MAX = 5 };
+enum { LEAVES_MAX = 20000, PATH = 6, ATTRIBUTES_MAX = 7, ONE_OF_MAX = 5 };
 
 /* How a format writes what the builder means; from the manuals, not from formats/. */
 struct dialect {
@@ -26,7 +26,9 @@ struct dialect {
 	uint64_t table_ignored; /* bits that may be anything in a table's entry */
 	uint64_t leaf_ignored;
 	bool sign_extend;
-	uint8_t levels[3]; /* 0 ends */
+	/* AMD v1: an entry names the level that it leads to, and large pages have replicas. */
+	bool amd;
+	uint8_t levels[7]; /* 0 ends */
 	/* Sorted by name; entry bit in a 4K leaf, and in a larger one. */
 	struct {
 		const char *name;
@@ -84,6 +86,18 @@ static uint64_t ept_permissions(unsigned int perm)
 static unsigned int ept_random_permissions(struct random *random)
 {
 	static const unsigned int perms[] = { PT_R, PT_R | PT_W, PT_R | PT_X, PT_RWX, PT_X };
+
+	return perms[random_below(random, 5)];
+}
+
+static uint64_t amd_permissions(unsigned int perm)
+{
+	return 1 | (perm & PT_R ? 1ULL << 61 : 0) | (perm & PT_W ? 1ULL << 62 : 0);
+}
+
+static unsigned int amd_random_permissions(struct random *random)
+{
+	static const unsigned int perms[] = { PT_R, PT_W, PT_R | PT_W, PT_R | PT_W, 0 };
 
 	return perms[random_below(random, 5)];
 }
@@ -153,6 +167,19 @@ static const struct dialect dialects[] = {
 		.permissions = ept_permissions,
 		.random_permissions = ept_random_permissions,
 	},
+	{
+		.format = &pt_format_amdv1,
+		.amd = true,
+		.table_ignored = 0x80000000000001feULL,
+		.leaf_ignored = 0x800000000000019eULL,
+		.levels = { 1, 2, 3, 4, 5, 6 },
+		.attributes = { { "accessed", 1 << 5, 1 << 5 },
+				{ "dirty", 1 << 6, 1 << 6 },
+				{ "fc", 1ULL << 60, 1ULL << 60 },
+				{ "u", 1ULL << 59, 1ULL << 59 } },
+		.permissions = amd_permissions,
+		.random_permissions = amd_random_permissions,
+	},
 };
 
 /* One leaf, or several that continue each other. */
@@ -180,12 +207,15 @@ struct builder {
 	struct rows leaves;
 	uint64_t next_table;
 	uint64_t table_count;
-	/* The table of each level that was written last: addresses ascend. */
+	uint64_t top_bytes; /* of the top table */
+	/* The table of each level that was written last, and in it the entry: addresses ascend. */
 	struct {
-		uint64_t prefix; /* of its input addresses */
 		uint64_t phys;
 		unsigned int perm;
 		bool user;
+		bool has_entry;
+		uint64_t entry;	   /* number of the last one, in the whole input */
+		unsigned int next; /* level of the table that it leads to */
 	} path[PATH];
 };
 
@@ -247,25 +277,82 @@ static uint64_t index_address(const struct builder *builder, unsigned int level,
 	return builder->path[level].phys + (address >> (12 + 9 * level)) % 512 * 8;
 }
 
-/* Make the table at @level - 1 on the way to @address, if the one at hand is another's. */
-static void enter(struct builder *builder, unsigned int level, uint64_t address)
+/* Whether the input bits between an entry at @level and a table at @next are zero. */
+static bool skipped_bits_are_zero(uint64_t address, unsigned int level, unsigned int next)
+{
+	return (address >> (12 + 9 * (next + 1))) % (1ULL << 9 * (level - next - 1)) == 0;
+}
+
+/* Which table a new entry at @level leads to; AMD's may skip levels. */
+static unsigned int choose_next(const struct builder *builder, unsigned int level,
+				unsigned int leaf_level, uint64_t address)
+{
+	unsigned int next = level - 1;
+
+	while (builder->dialect->amd && next > leaf_level && random_once_in(builder->random, 6) &&
+	       skipped_bits_are_zero(address, level, next - 1))
+		next--;
+	return next;
+}
+
+/* Make a table below @level on the way to @address. */
+static void make_table(struct builder *builder, unsigned int level, unsigned int leaf_level,
+		       uint64_t address)
 {
 	const struct dialect *dialect = builder->dialect;
-	const uint64_t prefix = address >> (12 + 9 * level);
+	const unsigned int next = choose_next(builder, level, leaf_level, address);
 	bool restrict_it = random_once_in(builder->random, 4);
 	unsigned int perm = restrict_it ? dialect->random_permissions(builder->random) : PT_RWX;
 	bool user = user_bit(dialect) && !random_once_in(builder->random, 5);
-
-	if (builder->path[level - 1].phys && builder->path[level - 1].prefix == prefix)
-		return;
 	uint64_t phys = new_table(builder);
+
 	fake_write(builder->memory, index_address(builder, level, address),
 		   phys | dialect->permissions(perm) | (user ? 4 : 0) |
+			   (dialect->amd ? (next + 1) << 9 : 0) |
 			   (random_next(builder->random) & dialect->table_ignored));
-	builder->path[level - 1].prefix = prefix;
-	builder->path[level - 1].phys = phys;
-	builder->path[level - 1].perm = perm & builder->path[level].perm;
-	builder->path[level - 1].user = user && builder->path[level].user;
+	builder->path[level].has_entry = true;
+	builder->path[level].entry = address >> (12 + 9 * level);
+	builder->path[level].next = next;
+	builder->path[next].phys = phys;
+	builder->path[next].perm = perm & builder->path[level].perm;
+	builder->path[next].user = user && builder->path[level].user;
+	builder->path[next].has_entry = false;
+}
+
+/* Make the tables on the way to @address; false when one that is there skips over it. */
+static bool enter(struct builder *builder, unsigned int leaf_level, uint64_t address)
+{
+	unsigned int level = builder->tree.geometry.levels - 1U;
+
+	while (level > leaf_level) {
+		if (!builder->path[level].has_entry ||
+		    builder->path[level].entry != address >> (12 + 9 * level))
+			make_table(builder, level, leaf_level, address);
+		const unsigned int next = builder->path[level].next;
+		if (next < leaf_level || !skipped_bits_are_zero(address, level, next))
+			return false;
+		level = next;
+	}
+	return true;
+}
+
+/*
+ * An AMD leaf: below its size's top bit the address is all ones, and so many slots say the same;
+ * what A and D are to become may be in any of them.
+ */
+static void write_amd_leaf(struct builder *builder, const struct row *row, unsigned int level,
+			   uint64_t entry)
+{
+	static const uint64_t STATE = 3 << 5;
+	const unsigned int slots = 1U << ((row->size_lg2 - 12) % 9);
+	const uint64_t at = index_address(builder, level, row->iova);
+	const unsigned int chosen = (unsigned int)random_below(builder->random, slots);
+
+	if (slots > 1)
+		entry |= 7 << 9 | (((row->length / 2) - 1) & ~0xfffULL);
+	for (unsigned int i = 0; i < slots; i++)
+		fake_write(builder->memory, at + i * 8ULL,
+			   i == chosen ? entry : entry & ~(random_next(builder->random) & STATE));
 }
 
 /* Write the leaf @row, whose iova is as the tables count, and remember what it has to become. */
@@ -274,20 +361,23 @@ static void place(struct builder *builder, const struct row *row)
 	const struct dialect *dialect = builder->dialect;
 	const unsigned int leaf_level = (row->size_lg2 - 12) / 9;
 	const unsigned int top = builder->tree.geometry.levels - 1U;
-	const uint64_t end = 1ULL << (12 + 9 * (top + 1));
+	const uint64_t end = 1ULL << (12 + 9 * (top + 1)) % 64;
 	struct row result = *row;
 	uint64_t entry = row->phys | dialect->permissions(row->perm) |
 			 (random_next(builder->random) & dialect->leaf_ignored) |
 			 (leaf_level ? dialect->large : 0) | dialect->one_of[row->one].value;
 
-	for (unsigned int level = top; level > leaf_level; level--)
-		enter(builder, level, row->iova);
+	if (!enter(builder, leaf_level, row->iova))
+		return;
 	for (unsigned int i = 0; i < ATTRIBUTES_MAX; i++) {
 		if (row->attrs & 1U << i)
 			entry |= leaf_level ? dialect->attributes[i].large
 					    : dialect->attributes[i].small;
 	}
-	fake_write(builder->memory, index_address(builder, leaf_level, row->iova), entry);
+	if (dialect->amd)
+		write_amd_leaf(builder, row, leaf_level, entry);
+	else
+		fake_write(builder->memory, index_address(builder, leaf_level, row->iova), entry);
 	result.perm &= builder->path[leaf_level].perm;
 	if (!builder->path[leaf_level].user)
 		result.attrs &= ~user_bit(dialect);
@@ -322,19 +412,37 @@ static unsigned int random_one(const struct builder *builder)
 	return count ? (unsigned int)random_below(builder->random, count) : 0;
 }
 
+/* log2 of a page size that the tree has room for. */
+static unsigned int random_size(const struct builder *builder, uint64_t end)
+{
+	static const unsigned int sizes[] = { 12, 12, 12, 12, 12, 12, 21, 21, 30 };
+	static const unsigned int amd_sizes[] = { 12, 12, 12, 12, 13, 14, 15, 16, 17, 18, 19,
+						  20, 21, 21, 22, 23, 26, 29, 30, 30, 31, 34,
+						  37, 38, 39, 40, 43, 47, 48, 49, 51, 52 };
+	struct random *random = builder->random;
+
+	if (!builder->dialect->amd)
+		return sizes[random_below(random, sizeof(sizes) / sizeof(sizes[0]))];
+	unsigned int size =
+		amd_sizes[random_below(random, sizeof(amd_sizes) / sizeof(amd_sizes[0]))];
+	return 1ULL << size < end ? size : 12;
+}
+
 /* A group of leaves of one size from *@cursor on, most of them continuing each other. */
 static void place_group(struct builder *builder, uint64_t *cursor, uint64_t end)
 {
-	static const unsigned int sizes[] = { 12, 12, 12, 12, 12, 12, 21, 21, 30 };
 	struct random *random = builder->random;
 	struct row row = {
-		.size_lg2 = sizes[random_below(random, sizeof(sizes) / sizeof(sizes[0]))],
+		.size_lg2 = random_size(builder, end),
 		.perm = builder->dialect->random_permissions(random),
 		.attrs = random_attributes(builder),
 		.one = random_one(builder),
 	};
 	uint64_t count = random_once_in(random, 12) ? 600 : 1 + random_below(random, 12);
 
+	/* Not too many replicas to write. */
+	if (builder->dialect->amd && count > 12 && (row.size_lg2 - 12) % 9 > 3)
+		count = 12;
 	row.length = 1ULL << row.size_lg2;
 	row.iova = (*cursor + row.length - 1) & ~(row.length - 1);
 	row.phys = random_phys(random, row.size_lg2);
@@ -368,6 +476,7 @@ static void place_all(struct builder *builder)
 		cursor = end / 2 - 4096 * random_below(random, 700);
 	else if (random_once_in(random, 2))
 		cursor = random_next(random) % end & ~0xfffULL;
+	cursor %= end; /* of a small tree */
 	for (; groups && cursor < end; groups--) {
 		place_group(builder, &cursor, end);
 		switch (random_below(random, 6)) {
@@ -390,9 +499,17 @@ static void place_all(struct builder *builder)
 static bool build(struct builder *builder)
 {
 	const struct dialect *dialect = builder->dialect;
-	unsigned int count = dialect->levels[2] ? 3 : 2;
+	unsigned int count = 2;
+
+	while (dialect->levels[count])
+		count++;
+	const uint8_t levels = dialect->levels[random_below(builder->random, count)];
+	/* Of 6 levels the top table may be smaller; the texts have the full 64 bits. */
+	const unsigned int bits = levels < 6 ? 12U + 9U * levels
+					     : 58 + (unsigned int)random_below(builder->random, 6);
 	const struct pt_parameters parameters = {
-		.levels = dialect->levels[random_below(builder->random, count)],
+		.levels = levels,
+		.input_bits = (uint8_t)bits,
 		.sign_extend = dialect->sign_extend,
 		.dirty_tracking = true,
 	};
@@ -403,6 +520,7 @@ static bool build(struct builder *builder)
 	builder->next_table = 4096 * (1 + random_below(builder->random, 1ULL << 39));
 	builder->tree.root = new_table(builder);
 	unsigned int top = parameters.levels - 1U;
+	builder->top_bytes = 8ULL << (bits - (12 + 9 * top));
 	builder->path[top].phys = builder->tree.root;
 	builder->path[top].perm = PT_RWX;
 	builder->path[top].user = true;
@@ -520,7 +638,9 @@ static void check_walk(const struct builder *builder, uint64_t seed, uint64_t st
 	EXPECT(!all || found.tables == builder->table_count,
 	       "%s tree 0x%" PRIx64 ": %" PRIu64 " tables, not %" PRIu64, name, seed, found.tables,
 	       builder->table_count);
-	EXPECT(statistics.tables == found.tables && statistics.table_bytes == found.tables * 4096 &&
+	const uint64_t table_bytes = found.tables ? (found.tables - 1) * 4096 + builder->top_bytes
+						  : 0;
+	EXPECT(statistics.tables == found.tables && statistics.table_bytes == table_bytes &&
 		       statistics.leaves == leaves && found.items == leaves &&
 		       statistics.mapped_bytes == found.bytes,
 	       "%s tree 0x%" PRIx64 ": statistics are wrong", name, seed);
@@ -607,6 +727,11 @@ static void check_trees(const struct dialect *dialect)
 		check_tree(dialect, first + i);
 }
 
+static void test_amdv1(void)
+{
+	check_trees(&dialects[3]);
+}
+
 static void test_vtd_ss(void)
 {
 	check_trees(&dialects[0]);
@@ -657,9 +782,49 @@ static void random_block(struct random *random, unsigned int level, uint64_t blo
 	}
 }
 
-/* Whether entry number @i of @run says what the entry says by itself. */
-static bool agrees(const struct pt_run *run, unsigned int i, const struct pt_run *alone)
+/* AMD's large pages, some of whose replicas are not quite what they should be. */
+static void random_amd_block(struct random *random, unsigned int level, uint64_t block[BLOCK])
 {
+	const unsigned int entry_lg2 = 12 + 9 * level;
+	unsigned int i = 0;
+
+	while (i < BLOCK) {
+		const unsigned int lg2 = (unsigned int)random_below(random, 9);
+		const uint64_t length = 1ULL << (entry_lg2 + lg2);
+		unsigned int count = random_once_in(random, 6) ? 1 : 1U << lg2;
+		uint64_t entry = (random_next(random) & 0x000fffffffe00000ULL & ~(length - 1)) |
+				 0x6000000000000001ULL;
+
+		if (lg2 && !random_once_in(random, 20))
+			entry |= 7 << 9 | ((length / 2 - 1) & ~0xfffULL);
+		if (random_once_in(random, 8))
+			count = 1U << random_below(random, 9);
+		if (!random_once_in(random, 6))
+			i = (i + (1U << lg2) - 1) & ~((1U << lg2) - 1);
+		for (; count && i < BLOCK; count--, i++) {
+			block[i] = entry ^ (random_once_in(random, 4) ? 3 << 5 : 0);
+			if (random_once_in(random, 100))
+				block[i] ^= 1ULL << random_below(random, 64);
+		}
+	}
+}
+
+/* Where the memory of entry @i begins, by the item that is or holds it and begins at @first. */
+static uint64_t output_of(const struct pt_run *run, unsigned int first, unsigned int i,
+			  unsigned int entry_lg2)
+{
+	const unsigned int slots = 1U << (run->size_lg2 - entry_lg2);
+
+	return run->address + ((uint64_t)((first & (slots - 1)) + i - first) << entry_lg2);
+}
+
+/* Whether entry number @i of @run says what the entry says by itself. */
+static bool agrees(const struct pt_run *run, unsigned int i, const struct pt_run *alone,
+		   unsigned int entry_lg2)
+{
+	enum { STATE = 3 }; /* accessed and dirty: of a large page, if any replica says so */
+	const bool replicas = run->kind == PT_LEAF && run->size_lg2 > entry_lg2;
+
 	if (run->kind != alone->kind)
 		return false;
 	if (run->kind == PT_EMPTY || run->kind == PT_INVALID)
@@ -668,16 +833,18 @@ static bool agrees(const struct pt_run *run, unsigned int i, const struct pt_run
 		return run->count == 1 && run->address == alone->address &&
 		       run->perm == alone->perm && run->next_level == alone->next_level &&
 		       run->attrs == alone->attrs;
-	return run->address + ((uint64_t)(i - run->index) << run->size_lg2) == alone->address &&
-	       run->attrs == alone->attrs && run->perm == alone->perm &&
-	       run->size_lg2 == alone->size_lg2;
+	return output_of(run, run->index, i, entry_lg2) == output_of(alone, i, i, entry_lg2) &&
+	       (run->attrs | (replicas ? STATE : 0)) == (alone->attrs | (replicas ? STATE : 0)) &&
+	       (run->attrs & alone->attrs) == alone->attrs && run->perm == alone->perm &&
+	       (run->torn || run->size_lg2 == alone->size_lg2);
 }
 
-static bool could_join(const struct pt_run *run, const struct pt_run *next)
+static bool could_join(const struct pt_run *run, const struct pt_run *next, unsigned int entry_lg2)
 {
 	return run->kind == PT_LEAF && next->kind == PT_LEAF && run->attrs == next->attrs &&
 	       run->perm == next->perm && run->size_lg2 == next->size_lg2 &&
-	       run->address + ((uint64_t)run->count << run->size_lg2) == next->address;
+	       run->torn == next->torn &&
+	       run->address + ((uint64_t)run->count << entry_lg2) == next->address;
 }
 
 static void check_block(const struct pt_geometry *geometry, unsigned int level,
@@ -685,19 +852,21 @@ static void check_block(const struct pt_geometry *geometry, unsigned int level,
 {
 	struct pt_run runs[BLOCK];
 	size_t n = geometry->format->decode(geometry, level, block + first, first, count, runs);
+	const unsigned int entry_lg2 = 12 + 9 * level;
 	unsigned int next = first;
 	bool ok = n <= count;
 
 	for (size_t r = 0; r < n && ok; r++) {
 		ok = runs[r].index == next && runs[r].count > 0 &&
 		     runs[r].count <= first + count - next &&
-		     (r == 0 || !could_join(&runs[r - 1], &runs[r]));
+		     (r == 0 || !could_join(&runs[r - 1], &runs[r], entry_lg2));
 		for (unsigned int i = next; i < next + runs[r].count && ok; i++) {
 			struct pt_run alone;
 
 			ok = geometry->format->decode(geometry, level, &block[i], i, 1, &alone) ==
 				     1 &&
-			     alone.index == i && alone.count == 1 && agrees(&runs[r], i, &alone);
+			     alone.index == i && alone.count == 1 &&
+			     agrees(&runs[r], i, &alone, entry_lg2);
 		}
 		next += runs[r].count;
 	}
@@ -730,15 +899,13 @@ static void test_decode(void)
 			if (!EXPECT_NO_ERROR(pt_geometry_init(*format, &parameters, &geometry)))
 				return;
 			unsigned int level = (unsigned int)random_below(&random, geometry.levels);
-			random_block(&random, level, block);
+			if (*format == &pt_format_amdv1 && random_once_in(&random, 2))
+				random_amd_block(&random, level, block);
+			else
+				random_block(&random, level, block);
 			/* Arm's items of several entries have a test of their own. */
 			for (unsigned int i = 0; i < BLOCK && is_lpae(*format); i++)
 				block[i] &= ~(1ULL << 52);
-			/* So have AMD's replicas: next level 7. */
-			for (unsigned int i = 0; i < BLOCK && *format == &pt_format_amdv1; i++) {
-				if ((block[i] >> 9 & 7) == 7)
-					block[i] &= ~(7ULL << 9);
-			}
 			check_block(&geometry, level, block, 0, BLOCK);
 			unsigned int first = (unsigned int)random_below(&random, BLOCK);
 			unsigned int count = 1 + (unsigned int)random_below(&random, BLOCK - first);
@@ -751,6 +918,7 @@ void suite_trees(void)
 {
 	CU_pSuite suite = CU_add_suite("trees", NULL, NULL);
 
+	CU_add_test(suite, "amdv1: random trees", test_amdv1);
 	CU_add_test(suite, "vtd_ss: random trees", test_vtd_ss);
 	CU_add_test(suite, "x86_64: random trees", test_x86_64);
 	CU_add_test(suite, "vtd_fs: random trees", test_vtd_fs);

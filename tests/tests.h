@@ -15,6 +15,7 @@
 #include "target/error.h"
 
 /* One a test file; all are in the table of main.c. */
+void suite_amd(void);
 void suite_btf(void);
 void suite_emitter(void);
 void suite_engine(void);

@@ -151,7 +151,7 @@ static struct error *read_rid(const struct scan *scan, uint64_t pci_dev, uint16_
 	return err;
 }
 
-static struct error *add_alias(struct device *device, uint16_t rid)
+struct error *device_add_alias(struct device *device, uint16_t rid)
 {
 	if (rid == device->rid)
 		return NULL;
@@ -179,7 +179,7 @@ static struct error *add_masked_aliases(const struct scan *scan, struct device *
 	struct error *err = kernel_read(scan->kernel, address, mask, sizeof(mask));
 	for (unsigned int devfn = 0; devfn < 256 && !err; devfn++) {
 		if (mask[devfn / 64] >> (devfn % 64) & 1)
-			err = add_alias(device, (uint16_t)((device->rid & 0xff00) | devfn));
+			err = device_add_alias(device, (uint16_t)((device->rid & 0xff00) | devfn));
 	}
 	return err;
 }
@@ -205,12 +205,12 @@ static struct error *add_bridge_alias(const struct scan *scan, struct device *de
 	if (!secondary) {
 		struct error *err = read_rid(scan, bridge, &rid);
 
-		return err ? err : add_alias(device, rid);
+		return err ? err : device_add_alias(device, rid);
 	}
 	struct error *err = get(scan, bridge, PCI_SUBORDINATE, &subordinate);
 	if (!err)
 		err = get(scan, subordinate, BUS_NUMBER, &number);
-	return err ? err : add_alias(device, (uint16_t)(number << 8));
+	return err ? err : device_add_alias(device, (uint16_t)(number << 8));
 }
 
 static struct error *add_aliases(const struct scan *scan, struct device *device)
@@ -328,7 +328,13 @@ static struct error *read_group_device(const struct scan *scan, uint64_t group, 
 	if (!err)
 		err = read_device(scan, device);
 	device->default_domain = get_or_zero(scan, group, GROUP_DEFAULT_DOMAIN);
-	device->owned_by_user = get_or_zero(scan, group, GROUP_OWNER) != 0;
+	device->group_address = group;
+	device->dma_owner = get_or_zero(scan, group, GROUP_OWNER);
+	/* Before 5.19 nobody wrote down who owns a group: a foreign domain tells. */
+	device->owned_by_user = scan->members[GROUP_OWNER].present
+					? device->dma_owner != 0
+					: device->domain &&
+						  device->domain != device->default_domain;
 	return inventory_warn(scan->inventory, err, device->name);
 }
 

@@ -8,9 +8,11 @@
 
 #include "target/error.h"
 #include "target/kernel.h"
+#include "walkers/vfio.h"
 
 /* A new family is one new file and one row here. */
 const struct walker *const walkers[] = {
+	&walker_amd,
 	&walker_intel,
 	NULL,
 };
@@ -59,6 +61,8 @@ struct error *inventory_add_device(struct inventory *inventory, struct device **
 
 	if (!err)
 		(*ret)->group = -1;
+	if (!err)
+		(*ret)->user.pid = -1;
 	return err;
 }
 
@@ -127,6 +131,8 @@ struct error *inventory_add_requester(struct inventory *inventory, const struct 
 		snprintf(device->alias_of, sizeof(device->alias_of), "%s", original->name);
 		device->group = original->group;
 		device->domain = original->domain;
+		device->owned_by_user = original->owned_by_user;
+		device->user = original->user;
 	}
 	return NULL;
 }
@@ -222,6 +228,8 @@ struct error *inventory_create(struct kernel *kernel, struct inventory **ret)
 	if (!inventory)
 		return error_no_memory();
 	struct error *err = devices_discover(kernel, inventory);
+	if (!err)
+		err = vfio_discover(kernel, inventory);
 	for (const struct walker *const *walker = walkers; *walker && !err; walker++)
 		err = (*walker)->discover(kernel, inventory);
 	if (err) {

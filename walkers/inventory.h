@@ -32,13 +32,13 @@ enum { NAME_BYTES = 64, STEP_WORDS = 8 };
 
 /* One entry met on the way to a space's root: root entry, context entry, ... */
 struct space_step {
-	const char *level; /* "root", "context", "pasid-dir", "pasid": the `level` column */
+	const char *level; /* "root", "context", "pasid-dir", "pasid", "dte", "gcr3": the column */
 	uint64_t table;	   /* physical address of the structure that holds the entry */
 	uint64_t entry_addr;
 	uint64_t words[STEP_WORDS];
 	unsigned int word_count;
 	unsigned int index;
-	char meaning[160];
+	char meaning[256];
 };
 
 enum { SPACE_STEPS_MAX = 4 };
@@ -63,6 +63,15 @@ struct unit {
 	size_t part_count;
 };
 
+/* The user of a device whose DMA belongs to user space: walkers/vfio.c. */
+struct dma_user {
+	uint64_t vfio_group; /* struct vfio_group; 0: not VFIO, or not known */
+	uint64_t container;  /* struct vfio_container; 0 */
+	uint64_t mm;	     /* struct mm_struct whose memory is mapped; 0: not known */
+	int64_t pid;	     /* of its process; -1 */
+	char comm[NAME_BYTES];
+};
+
 /* A device known to the kernel, or a requester that only hardware tables know. */
 struct device {
 	char name[NAME_BYTES];	 /* 0000:00:04.0, or the kernel's name of a non-PCI device */
@@ -85,7 +94,10 @@ struct device {
 	char alias_of[NAME_BYTES]; /* requester that stands for another device; "" */
 	uint16_t *alias_rids;	   /* further requester IDs that this device's DMA may carry */
 	size_t alias_count;
-	bool owned_by_user; /* DMA ownership: VFIO or iommufd */
+	uint64_t group_address; /* struct iommu_group; 0 */
+	uint64_t dma_owner;	/* iommu_group.owner: a struct vfio_group, iommufd_ctx, ...; 0 */
+	bool owned_by_user;	/* DMA ownership: VFIO or iommufd */
+	struct dma_user user;
 	bool ats_capable, ats_enabled;
 	bool pri_capable, pri_enabled;
 	bool pasid_capable, pasid_enabled;
@@ -108,6 +120,7 @@ struct space {
 	uint32_t pasid;	     /* of kind "pasid" */
 	bool has_pasid;
 	int64_t domain_id;     /* DID in hardware; -1 */
+	uint64_t mm;	       /* struct mm_struct whose memory it maps, of VMs and processes; 0 */
 	int64_t pid;	       /* of the process, or of the VM's process; -1 */
 	char comm[NAME_BYTES]; /* its command name; "" */
 	const struct unit *unit;
@@ -144,6 +157,7 @@ struct walker {
 
 /* All families, one row each. NULL-terminated. */
 extern const struct walker *const walkers[];
+extern const struct walker walker_amd;
 extern const struct walker walker_intel;
 
 /* inventory_create() - everything that can be found in @kernel. */
@@ -192,6 +206,9 @@ struct error *inventory_warn(struct inventory *inventory, struct error *err, con
  */
 struct device *inventory_find_rid(const struct inventory *inventory, uint32_t segment, uint16_t rid,
 				  bool *alias);
+
+/* device_add_alias() - another requester ID that the DMA of @device may carry; once each. */
+struct error *device_add_alias(struct device *device, uint16_t rid);
 
 /* device_name() - 0000:00:04.0 of a PCI requester ID. */
 void device_pci_name(uint32_t segment, uint16_t rid, char *name, size_t size);

@@ -432,6 +432,7 @@ void process_set_space(const struct process *process, struct space *space)
 	space->kind = "process";
 	space->view = VIEW_SW;
 	space->pid = process->pid;
+	space->mm = process->mm;
 	space->domain_id = -1;
 	space->tree = process->tree;
 	if (process->known)

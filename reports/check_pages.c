@@ -1,0 +1,508 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * Rules about the pages that tables lie in and lead to: what the kernel uses them for, by their
+ * struct page, and who else may write them.
+ *
+ * Memory stays flat: who maps what is kept as bitmaps of pages, one user at a time; only pages
+ * that turn out to have two are looked up again, for the evidence.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reports/check.h"
+#include "reports/progress.h"
+#include "reports/reverse_map.h"
+#include "reports/session.h"
+#include "reports/trees.h"
+#include "target/error.h"
+#include "walkers/pages.h"
+#include "walkers/process.h"
+#include "walkers/resources.h"
+
+/* Whose memory a space maps, and so what is normal in it. */
+enum user_kind {
+	USER_KERNEL,  /* the DMA API: drivers map what they like, slab pages among it */
+	USER_DEVICE,  /* a device that user space drives (VFIO, iommufd) */
+	USER_VM,      /* a second-stage table */
+	USER_PROCESS, /* a process's own table */
+};
+
+struct page_check {
+	struct checker *checker;
+	struct pages *pages;
+	struct resources resources;
+	const struct space *space;
+	enum user_kind kind;
+};
+
+static enum user_kind user_of(const struct space *space)
+{
+	if (strcmp(space->kind, "vm") == 0)
+		return USER_VM;
+	if (strcmp(space->kind, "process") == 0)
+		return USER_PROCESS;
+	for (size_t i = 0; i < space->device_count; i++) {
+		if (space->devices[i]->owned_by_user)
+			return USER_DEVICE;
+	}
+	return USER_KERNEL;
+}
+
+/* The address space that owns the memory; 0: the kernel's, or not known. */
+static uint64_t owner_mm(const struct space *space)
+{
+	if (space->mm)
+		return space->mm;
+	for (size_t i = 0; i < space->device_count; i++) {
+		if (space->devices[i]->owned_by_user)
+			return space->devices[i]->user.mm;
+	}
+	return 0;
+}
+
+static struct error *report(struct page_check *check, enum rule rule,
+			    const struct pt_leaves *leaves, uint64_t offset, uint64_t length,
+			    const struct page_info *info, const char *what)
+{
+	char state[PAGE_STATE_TEXT];
+	char perm[4];
+	const struct finding finding = {
+		.rule = rule,
+		.space = check->space->name,
+		.iova = leaves->iova + offset,
+		.has_iova = true,
+		.length = length,
+		.phys = leaves->phys + offset,
+		.has_phys = true,
+	};
+
+	page_state_text(info, state);
+	pt_permission_text(leaves->perm, perm);
+	return check_report(check->checker, &finding,
+			    "%s: 0x%" PRIx64 " %s is %s; struct page 0x%" PRIx64 ", refcount %u",
+			    what, leaves->phys + offset, perm, state, info->address,
+			    info->refcount);
+}
+
+static bool is_kernel_text(const struct page_check *check, uint64_t phys)
+{
+	const struct resource *resource = resources_find(&check->resources, phys);
+
+	return resource && (strcmp(resource->name, "Kernel code") == 0 ||
+			    strcmp(resource->name, "Kernel rodata") == 0);
+}
+
+/* A stretch of a leaf whose pages have one state. */
+static struct error *check_stretch(struct page_check *check, const struct pt_leaves *leaves,
+				   uint64_t offset, uint64_t length, const struct page_info *info)
+{
+	const bool user = check->kind != USER_KERNEL;
+	const bool writable = leaves->perm & PT_W;
+	struct rule_count *counts = check->checker->counts;
+	const uint64_t count = (length + 4095) / 4096;
+
+	for (unsigned int rule = RULE_FREE_MAPPED; rule <= RULE_FILE_WRITABLE; rule++) {
+		counts[rule].looked += count;
+		counts[rule].unknown += info->state & PAGE_UNKNOWN ? count : 0;
+	}
+	if (info->state & PAGE_FREE)
+		return report(check, RULE_FREE_MAPPED, leaves, offset, length, info,
+			      "a free page is mapped");
+	if (!writable || info->state & PAGE_MMIO)
+		return NULL;
+	if (info->state & PAGE_TABLE || page_set_has(check->checker->tables, leaves->phys + offset))
+		return report(check, RULE_TABLE_WRITABLE, leaves, offset, length, info,
+			      "a page table may be written");
+	if (is_kernel_text(check, leaves->phys + offset))
+		return report(check, RULE_TEXT_WRITABLE, leaves, offset, length, info,
+			      "the kernel's own text or constants may be written");
+	if (user && info->state & PAGE_SLAB)
+		return report(check, RULE_SLAB_WRITABLE, leaves, offset, length, info,
+			      "a page of kernel objects may be written");
+	if ((check->kind == USER_DEVICE || check->kind == USER_VM) && info->state & PAGE_FILE &&
+	    !(info->state & (PAGE_SWAPBACKED | PAGE_HUGETLB)))
+		return report(check, RULE_FILE_WRITABLE, leaves, offset, length, info,
+			      "a page of a file may be written behind its file system's back");
+	return NULL;
+}
+
+/*
+ * What firmware wants mapped one to one (RMRR, unity maps, the ISA bridge's 16 MiB) covers free
+ * pages and kernel objects on purpose; the DMA API itself gives no such address.
+ */
+static bool is_direct(const struct page_check *check, const struct pt_leaves *leaves)
+{
+	return check->kind == USER_KERNEL && leaves->iova == leaves->phys;
+}
+
+static struct error *on_leaves(void *arg, const struct pt_leaves *leaves)
+{
+	struct page_check *check = arg;
+	const uint64_t bytes = leaves->count << leaves->size_lg2;
+	const uint64_t last = leaves->phys + (bytes - 1);
+	struct error *err = NULL;
+
+	if (is_direct(check, leaves))
+		return NULL;
+	for (uint64_t at = 0; at < bytes && !err;) {
+		const uint64_t phys = leaves->phys + at;
+		struct page_info info;
+		uint64_t length = page_look_run(check->pages, phys, last, &info);
+
+		/* Tables and text are known by the page, not by its state. */
+		if (leaves->perm & PT_W && length > 4096)
+			length = 4096 - (phys & 4095);
+		err = check_stretch(check, leaves, at, length, &info);
+		at += length;
+	}
+	return err;
+}
+
+static struct error *report_table(struct page_check *check, enum rule rule,
+				  const struct pt_table *table, const struct page_info *info)
+{
+	char state[PAGE_STATE_TEXT];
+	const struct finding finding = {
+		.rule = rule,
+		.space = check->space->name,
+		.iova = table->iova,
+		.has_iova = true,
+		.phys = table->phys,
+		.has_phys = true,
+	};
+
+	page_state_text(info, state);
+	return check_report(check->checker, &finding,
+			    "the table of level %u at 0x%" PRIx64 " is %s; struct page 0x%" PRIx64
+			    ", refcount %u",
+			    table->level, table->phys, state, info->address, info->refcount);
+}
+
+static struct error *on_table(void *arg, const struct pt_table *table)
+{
+	static const uint32_t others = PAGE_SLAB | PAGE_ANON | PAGE_FILE | PAGE_HUGETLB;
+	struct page_check *check = arg;
+	struct rule_count *counts = check->checker->counts;
+	struct page_info info;
+
+	if (table->repeated)
+		return NULL;
+	page_look(check->pages, table->phys, &info);
+	counts[RULE_TABLE_FREE].looked++;
+	counts[RULE_TABLE_STATE].looked++;
+	if (info.state & PAGE_UNKNOWN) {
+		counts[RULE_TABLE_FREE].unknown++;
+		counts[RULE_TABLE_STATE].unknown++;
+	}
+	if (info.state & PAGE_FREE)
+		return report_table(check, RULE_TABLE_FREE, table, &info);
+	/* The kernel's own small roots (Arm) may come from a slab cache. */
+	if (info.state & others && !(info.state & PAGE_SLAB && table->entry_count < 512))
+		return report_table(check, RULE_TABLE_STATE, table, &info);
+	return NULL;
+}
+
+static struct error *walk(struct checker *checker, const struct space *space,
+			  const struct pt_visitor *visitor)
+{
+	struct pt_statistics statistics;
+	struct progress progress;
+
+	progress_init(&progress, checker->session, space->name);
+	struct error *err = pt_walk(&space->tree, checker->memory, 0, UINT64_MAX, visitor,
+				    &progress.control, &statistics);
+	progress_deinit(&progress);
+	return err;
+}
+
+static struct error *check_space(struct page_check *check, const struct space *space)
+{
+	const struct pt_visitor visitor = {
+		.table = on_table,
+		.leaves = on_leaves,
+		.arg = check,
+	};
+
+	check->space = space;
+	check->kind = user_of(space);
+	struct error *err = walk(check->checker, space, &visitor);
+	return err ? err : check_space_done(check->checker, space->name);
+}
+
+/* Hardware's own structures are tables, too: a device that writes them rules itself. */
+static struct error *add_structures(struct checker *checker)
+{
+	const struct inventory *inventory = checker->inventory;
+	struct error *err = NULL;
+
+	for (size_t i = 0; i < inventory->space_count; i++) {
+		const struct space *space = inventory->spaces[i];
+
+		for (unsigned int j = 0; j < space->step_count && !err; j++) {
+			bool added = false;
+
+			err = page_set_add(checker->tables, space->steps[j].entry_addr, &added);
+		}
+	}
+	return err;
+}
+
+/* One user after the other: which pages may it write, and which had one before. */
+struct sharing {
+	struct checker *checker;
+	struct page_set *own;	 /* of the user at hand */
+	struct page_set *before; /* of those before it */
+	struct page_set *shared; /* of two */
+	uint64_t *users;	 /* struct mm_struct, in order */
+	size_t user_count;
+	uint64_t mm; /* of the user at hand */
+	bool devices_only;
+};
+
+static struct error *add_user(struct sharing *sharing, uint64_t mm)
+{
+	for (size_t i = 0; i < sharing->user_count; i++) {
+		if (sharing->users[i] == mm)
+			return NULL;
+	}
+	uint64_t *larger = realloc(sharing->users, (sharing->user_count + 1) * sizeof(*larger));
+	if (!larger)
+		return error_no_memory();
+	sharing->users = larger;
+	sharing->users[sharing->user_count++] = mm;
+	return NULL;
+}
+
+static struct error *mark_writable(void *arg, const struct pt_leaves *leaves)
+{
+	const struct sharing *sharing = arg;
+	const uint64_t bytes = leaves->perm & PT_W ? leaves->count << leaves->size_lg2 : 0;
+	struct error *err = NULL;
+
+	for (uint64_t at = 0; at < bytes && !err; at += 4096) {
+		bool added = false;
+
+		err = page_set_add(sharing->own, leaves->phys + at, &added);
+	}
+	return err;
+}
+
+static struct error *merge_page(void *arg, uint64_t phys)
+{
+	const struct sharing *sharing = arg;
+	bool added = false;
+	struct error *err = page_set_add(sharing->before, phys, &added);
+
+	return err || added ? err : page_set_add(sharing->shared, phys, &added);
+}
+
+static struct error *mark_process(void *arg, const struct process *process)
+{
+	struct sharing *sharing = arg;
+	const struct pt_visitor visitor = { .leaves = mark_writable, .arg = sharing };
+	struct space space = { 0 };
+
+	if (process->mm != sharing->mm || !process->known)
+		return NULL;
+	process_set_space(process, &space);
+	return walk(sharing->checker, &space, &visitor);
+}
+
+static struct error *note_process(void *arg, const struct process *process)
+{
+	return add_user(arg, process->mm);
+}
+
+static struct error *mark_user(struct sharing *sharing, const struct trees *trees)
+{
+	const struct pt_visitor visitor = { .leaves = mark_writable, .arg = sharing };
+	struct error *err = page_set_create(&sharing->own);
+
+	for (size_t i = 0; i < trees->count && !err; i++) {
+		if (owner_mm(trees->list[i].spaces[0]) == sharing->mm)
+			err = walk(sharing->checker, trees->list[i].spaces[0], &visitor);
+	}
+	if (!err && !sharing->devices_only)
+		err = process_for_each(sharing->checker->session->kernel, mark_process, sharing);
+	if (!err)
+		err = page_set_each(sharing->own, merge_page, sharing);
+	page_set_destroy(sharing->own);
+	sharing->own = NULL;
+	return err;
+}
+
+struct shared_page {
+	struct page_check *check;
+	struct extent *extents;
+	size_t count;
+	bool devices_only;
+};
+
+enum { SHARED_MAX = 4096 };
+
+static struct error *choose_shared(void *arg, uint64_t phys)
+{
+	struct shared_page *shared = arg;
+	const enum rule rule = shared->devices_only ? RULE_VMS_SHARE : RULE_ANON_SHARED;
+	struct page_info info;
+
+	page_look(shared->check->pages, phys, &info);
+	/* Memory that has a name (tmpfs, hugetlbfs) may be shared on purpose. */
+	if (info.state & PAGE_UNKNOWN)
+		shared->check->checker->counts[rule].unknown++;
+	if (!shared->devices_only && !(info.state & PAGE_ANON))
+		return NULL;
+	if (info.state & (PAGE_MMIO | PAGE_ZERO) || shared->count == SHARED_MAX)
+		return NULL;
+	shared->extents[shared->count++] = (struct extent){ .start = phys, .last = phys + 4095 };
+	return NULL;
+}
+
+static struct error *report_shared(struct page_check *check, enum rule rule,
+				   const struct reverse_map *map, const struct extent *extent)
+{
+	const struct map_run *first = NULL;
+	const struct map_run *second = NULL;
+	struct page_info info;
+	char state[PAGE_STATE_TEXT];
+
+	for (size_t i = 0; i < map->run_count; i++) {
+		const struct map_run *run = &map->runs[i];
+
+		if (run->is_table || !(run->perm & PT_W) || run->phys > extent->start ||
+		    run->phys + (run->length - 1) < extent->start)
+			continue;
+		if (!first)
+			first = run;
+		else if (run->owner != first->owner)
+			second = run;
+	}
+	if (!first || !second)
+		return NULL;
+	page_look(check->pages, extent->start, &info);
+	page_state_text(&info, state);
+	const struct finding finding = {
+		.rule = rule,
+		.space = map->owners[first->owner].space,
+		.iova = first->iova + (extent->start - first->phys),
+		.has_iova = true,
+		.length = 4096,
+		.phys = extent->start,
+		.has_phys = true,
+	};
+	return check_report(check->checker, &finding,
+			    "0x%" PRIx64 " (%s) may be written here and by %s at 0x%" PRIx64
+			    "; struct page 0x%" PRIx64,
+			    extent->start, state, map->owners[second->owner].space,
+			    second->iova + (extent->start - second->phys), info.address);
+}
+
+static struct error *report_all_shared(struct page_check *check, struct sharing *sharing)
+{
+	const enum rule rule = sharing->devices_only ? RULE_VMS_SHARE : RULE_ANON_SHARED;
+	struct shared_page shared = { .check = check, .devices_only = sharing->devices_only };
+	struct reverse_map map = { 0 };
+
+	check->checker->counts[rule].looked += page_set_count(sharing->before);
+	shared.extents = calloc(SHARED_MAX, sizeof(*shared.extents));
+	struct error *err = shared.extents ? page_set_each(sharing->shared, choose_shared, &shared)
+					   : error_no_memory();
+	if (!err && shared.count) {
+		/* A copy: sorting joins neighbours. */
+		struct extent *joined = malloc(shared.count * sizeof(*joined));
+
+		if (joined) {
+			memcpy(joined, shared.extents, shared.count * sizeof(*joined));
+			err = reverse_map_init(&map, check->checker->session, joined,
+					       extents_sort(joined, shared.count));
+		} else {
+			err = error_no_memory();
+		}
+		for (size_t i = 0; i < shared.count && !err; i++)
+			err = report_shared(check, rule, &map, &shared.extents[i]);
+		reverse_map_deinit(&map);
+		free(joined);
+	}
+	free(shared.extents);
+	return err ? err : check_space_done(check->checker, "all");
+}
+
+/* Two users of a page: over all spaces and processes, then over devices and VMs alone. */
+static struct error *check_sharing(struct page_check *check, const struct trees *trees,
+				   bool devices_only)
+{
+	struct sharing sharing = { .checker = check->checker, .devices_only = devices_only };
+	struct error *err = page_set_create(&sharing.before);
+
+	if (!err)
+		err = page_set_create(&sharing.shared);
+	for (size_t i = 0; i < trees->count && !err; i++) {
+		const uint64_t mm = owner_mm(trees->list[i].spaces[0]);
+
+		if (mm)
+			err = add_user(&sharing, mm);
+	}
+	if (!err && !devices_only)
+		err = process_for_each(check->checker->session->kernel, note_process, &sharing);
+	for (size_t i = 0; i < sharing.user_count && !err; i++) {
+		sharing.mm = sharing.users[i];
+		err = mark_user(&sharing, trees);
+	}
+	if (!err)
+		err = report_all_shared(check, &sharing);
+	page_set_destroy(sharing.before);
+	page_set_destroy(sharing.shared);
+	free(sharing.users);
+	return err;
+}
+
+static bool any_wanted(const struct checker *checker, enum rule first, enum rule last)
+{
+	bool any = false;
+
+	for (unsigned int rule = first; rule <= last; rule++)
+		any |= checker->wanted[rule];
+	return any;
+}
+
+static struct error *run_page_rules(struct page_check *check, const struct trees *trees)
+{
+	struct checker *checker = check->checker;
+	struct error *err = add_structures(checker);
+
+	for (size_t i = 0; i < trees->count && !err; i++) {
+		if (any_wanted(checker, RULE_FREE_MAPPED, RULE_TABLE_STATE))
+			err = check_space(check, trees->list[i].spaces[0]);
+	}
+	if (!err && checker->wanted[RULE_ANON_SHARED])
+		err = check_sharing(check, trees, false);
+	if (!err && checker->wanted[RULE_VMS_SHARE])
+		err = check_sharing(check, trees, true);
+	return err;
+}
+
+struct error *check_pages(struct checker *checker, const struct trees *trees)
+{
+	struct page_check check = { .checker = checker };
+
+	if (!any_wanted(checker, RULE_FREE_MAPPED, RULE_VMS_SHARE))
+		return NULL;
+	struct error *err = pages_create(checker->session->kernel, &check.pages);
+	if (err) {
+		/* The other rules have been looked at: these have not, and that is said. */
+		session_message(checker->session, "warning: rules on pages: %s", err->message);
+		error_free(err);
+		for (unsigned int rule = RULE_FREE_MAPPED; rule <= RULE_VMS_SHARE; rule++)
+			checker->counts[rule].unknown++;
+		return NULL;
+	}
+	if (pages_warning(check.pages))
+		session_message(checker->session, "warning: %s", pages_warning(check.pages));
+	err = resources_read(checker->session->kernel, &check.resources);
+	if (!err)
+		err = run_page_rules(&check, trees);
+	resources_free(&check.resources);
+	pages_destroy(check.pages);
+	return err;
+}
