@@ -97,6 +97,7 @@ check-kernels: deps
 	vmcore-samples/build --all
 	vmcore-samples/check-truth $(SAMPLES_OUT)/*/
 	tests/check-samples $(BUILD) --all
+	tests/check-find $(BUILD) $(SAMPLES_OUT)/state-*/ $(SAMPLES_OUT)/vtd-4level-*/
 	tests/check-extract $(BUILD) $(SAMPLES_OUT)/*/
 	tests/check-crash $(BUILD) $(SAMPLES_OUT)/vtd-panic-6.1
 
