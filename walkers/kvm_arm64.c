@@ -72,6 +72,7 @@ struct scan {
 struct vm {
 	uint64_t kvm;
 	uint64_t arch; /* its struct kvm_arch */
+	uint64_t mm;   /* struct mm_struct of its process */
 	int64_t pid;
 	char comm[COMM_BYTES];
 	char name[32]; /* "vm:123" */
@@ -181,7 +182,11 @@ static struct error *add_mmu(const struct scan *scan, const struct vm *vm, uint6
 	space->view = VIEW_HW;
 	space->object = vm->kvm;
 	space->pid = vm->pid;
+	space->mm = vm->mm;
 	snprintf(space->comm, sizeof(space->comm), "%s", vm->comm);
+	snprintf(space->words, sizeof(space->words), "pid=%" PRId64 "%s%s%s kvm=0x%" PRIx64,
+		 vm->pid, vm->comm[0] ? " comm=" : "", vm->comm, nested < 0 ? "" : " nested=yes",
+		 vm->kvm);
 	if (scan->members[ARCH_PKVM_HANDLE].present)
 		err = get(scan, vm->arch, ARCH_PKVM_HANDLE, &handle);
 	if (!err && handle)
@@ -247,13 +252,12 @@ static struct error *add_nested(const struct scan *scan, const struct vm *vm)
 static struct error *read_owner(const struct scan *scan, struct vm *vm)
 {
 	struct process process = { 0 };
-	uint64_t mm = 0;
 	uint64_t pid = 0;
-	struct error *err = get(scan, vm->kvm, KVM_MM, &mm);
+	struct error *err = get(scan, vm->kvm, KVM_MM, &vm->mm);
 
 	if (err)
 		return err;
-	err = process_of_mm(scan->kernel, mm, &process);
+	err = process_of_mm(scan->kernel, vm->mm, &process);
 	if (!err) {
 		vm->pid = process.pid;
 		memcpy(vm->comm, process.comm, sizeof(vm->comm));
