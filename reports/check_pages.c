@@ -28,10 +28,14 @@ enum user_kind {
 	USER_PROCESS, /* a process's own table */
 };
 
+enum { TEXT_MAX = 8 };
+
 struct page_check {
 	struct checker *checker;
 	struct pages *pages;
 	struct resources resources;
+	const struct resource *text[TEXT_MAX];
+	size_t text_count;
 	const struct space *space;
 	enum user_kind kind;
 };
@@ -85,20 +89,52 @@ static struct error *report(struct page_check *check, enum rule rule,
 			    info->refcount);
 }
 
-static bool is_kernel_text(const struct page_check *check, uint64_t phys)
+/* The kernel's text and constants: /proc/iomem has them as one range each. */
+static void find_text(struct page_check *check)
 {
-	const struct resource *resource = resources_find(&check->resources, phys);
+	for (size_t i = 0; i < check->resources.count; i++) {
+		const struct resource *resource = &check->resources.list[i];
 
-	return resource && (strcmp(resource->name, "Kernel code") == 0 ||
-			    strcmp(resource->name, "Kernel rodata") == 0);
+		if ((strcmp(resource->name, "Kernel code") == 0 ||
+		     strcmp(resource->name, "Kernel rodata") == 0) &&
+		    check->text_count < TEXT_MAX)
+			check->text[check->text_count++] = resource;
+	}
 }
 
-/* A stretch of a leaf whose pages have one state. */
+static bool is_kernel_text(const struct page_check *check, uint64_t phys)
+{
+	for (size_t i = 0; i < check->text_count; i++) {
+		if (phys >= check->text[i]->start && phys <= check->text[i]->last)
+			return true;
+	}
+	return false;
+}
+
+/* Tables and text are known by their address, not by the state of their pages. */
+static struct error *check_addresses(struct page_check *check, const struct pt_leaves *leaves,
+				     uint64_t offset, uint64_t length, const struct page_info *info)
+{
+	struct error *err = NULL;
+
+	for (uint64_t at = offset; at < offset + length && !err; at += 4096 - (at & 4095)) {
+		const uint64_t phys = leaves->phys + at;
+
+		if (page_set_has(check->checker->tables, phys))
+			err = report(check, RULE_TABLE_WRITABLE, leaves, at, 4096, info,
+				     "a page table may be written");
+		else if (is_kernel_text(check, phys))
+			err = report(check, RULE_TEXT_WRITABLE, leaves, at, 4096, info,
+				     "the kernel's own text or constants may be written");
+	}
+	return err;
+}
+
+/* A stretch of leaves whose pages have one state. */
 static struct error *check_stretch(struct page_check *check, const struct pt_leaves *leaves,
 				   uint64_t offset, uint64_t length, const struct page_info *info)
 {
 	const bool user = check->kind != USER_KERNEL;
-	const bool writable = leaves->perm & PT_W;
 	struct rule_count *counts = check->checker->counts;
 	const uint64_t count = (length + 4095) / 4096;
 
@@ -109,22 +145,20 @@ static struct error *check_stretch(struct page_check *check, const struct pt_lea
 	if (info->state & PAGE_FREE)
 		return report(check, RULE_FREE_MAPPED, leaves, offset, length, info,
 			      "a free page is mapped");
-	if (!writable || info->state & PAGE_MMIO)
+	if (!(leaves->perm & PT_W) || info->state & PAGE_MMIO)
 		return NULL;
-	if (info->state & PAGE_TABLE || page_set_has(check->checker->tables, leaves->phys + offset))
+	if (info->state & PAGE_TABLE)
 		return report(check, RULE_TABLE_WRITABLE, leaves, offset, length, info,
 			      "a page table may be written");
-	if (is_kernel_text(check, leaves->phys + offset))
-		return report(check, RULE_TEXT_WRITABLE, leaves, offset, length, info,
-			      "the kernel's own text or constants may be written");
-	if (user && info->state & PAGE_SLAB)
-		return report(check, RULE_SLAB_WRITABLE, leaves, offset, length, info,
-			      "a page of kernel objects may be written");
-	if ((check->kind == USER_DEVICE || check->kind == USER_VM) && info->state & PAGE_FILE &&
-	    !(info->state & (PAGE_SWAPBACKED | PAGE_HUGETLB)))
-		return report(check, RULE_FILE_WRITABLE, leaves, offset, length, info,
-			      "a page of a file may be written behind its file system's back");
-	return NULL;
+	struct error *err = check_addresses(check, leaves, offset, length, info);
+	if (!err && user && info->state & PAGE_SLAB)
+		err = report(check, RULE_SLAB_WRITABLE, leaves, offset, length, info,
+			     "a page of kernel objects may be written");
+	if (!err && (check->kind == USER_DEVICE || check->kind == USER_VM) &&
+	    info->state & PAGE_FILE && !(info->state & (PAGE_SWAPBACKED | PAGE_HUGETLB)))
+		err = report(check, RULE_FILE_WRITABLE, leaves, offset, length, info,
+			     "a page of a file may be written behind its file system's back");
+	return err;
 }
 
 /*
@@ -148,11 +182,8 @@ static struct error *on_leaves(void *arg, const struct pt_leaves *leaves)
 	for (uint64_t at = 0; at < bytes && !err;) {
 		const uint64_t phys = leaves->phys + at;
 		struct page_info info;
-		uint64_t length = page_look_run(check->pages, phys, last, &info);
+		const uint64_t length = page_look_run(check->pages, phys, last, &info);
 
-		/* Tables and text are known by the page, not by its state. */
-		if (leaves->perm & PT_W && length > 4096)
-			length = 4096 - (phys & 4095);
 		err = check_stretch(check, leaves, at, length, &info);
 		at += length;
 	}
@@ -500,6 +531,7 @@ struct error *check_pages(struct checker *checker, const struct trees *trees)
 	if (pages_warning(check.pages))
 		session_message(checker->session, "warning: %s", pages_warning(check.pages));
 	err = resources_read(checker->session->kernel, &check.resources);
+	find_text(&check);
 	if (!err)
 		err = run_page_rules(&check, trees);
 	resources_free(&check.resources);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "walkers/resources.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "target/error.h"
@@ -22,34 +23,43 @@ struct scan {
 	struct resources *resources;
 };
 
-static struct error *add(const struct scan *scan, uint64_t address)
+static struct error *append(struct resources *resources, uint64_t start, uint64_t last,
+			    const char *name)
 {
-	struct resources *resources = scan->resources;
-	uint64_t values[FIELDS] = { 0 };
-	struct error *err = NULL;
+	enum { ROOM_MIN = 16 };
 
 	if (resources->count == RESOURCES_MAX)
 		return error_new("the tree of resources does not end");
-	if ((resources->count & (resources->count - 1)) == 0 &&
-	    (resources->count == 0 || resources->count >= 16)) {
-		size_t room = resources->count ? resources->count * 2 : 16;
+	/* Room grows at powers of two. */
+	if (resources->count == 0 ||
+	    (resources->count >= ROOM_MIN && (resources->count & (resources->count - 1)) == 0)) {
+		size_t room = resources->count ? resources->count * 2 : ROOM_MIN;
 		struct resource *larger = realloc(resources->list, room * sizeof(*larger));
 
 		if (!larger)
 			return error_no_memory();
 		resources->list = larger;
 	}
+	struct resource *resource = &resources->list[resources->count++];
+	*resource = (struct resource){ .start = start, .last = last };
+	snprintf(resource->name, sizeof(resource->name), "%s", name);
+	return NULL;
+}
+
+static struct error *add(const struct scan *scan, uint64_t address)
+{
+	char name[RESOURCE_NAME_BYTES] = "";
+	uint64_t values[FIELDS] = { 0 };
+	struct error *err = NULL;
+
 	for (unsigned int field = START; field <= NAME && !err; field++)
 		err = kernel_get(scan->kernel, address, &scan->members[field], &values[field]);
 	if (err)
 		return err;
-	struct resource *resource = &resources->list[resources->count++];
-	*resource = (struct resource){ .start = values[START], .last = values[END] };
 	/* A name that was filtered out is no reason to lose the range. */
 	if (values[NAME])
-		error_free(kernel_string(scan->kernel, values[NAME], resource->name,
-					 sizeof(resource->name)));
-	return NULL;
+		error_free(kernel_string(scan->kernel, values[NAME], name, sizeof(name)));
+	return append(scan->resources, values[START], values[END], name);
 }
 
 static struct error *read_below(const struct scan *scan, uint64_t root)
@@ -76,6 +86,38 @@ static struct error *read_below(const struct scan *scan, uint64_t root)
 	return err;
 }
 
+/*
+ * An ITS has no resource, but devices write their interrupts to it: its second 64 KiB frame
+ * (drivers/irqchip/irq-gic-v3-its.c: its_nodes, struct its_node).
+ */
+static struct error *add_its(const struct scan *scan)
+{
+	enum { ITS_ENTRY, ITS_PHYS, ITS_FIELDS };
+	static const struct type_query its_fields[ITS_FIELDS] = {
+		[ITS_ENTRY] = { "its_node", "entry", NULL },
+		[ITS_PHYS] = { "its_node", "phys_base", NULL },
+	};
+	enum { FRAMES_BYTES = 0x20000 };
+	struct member members[ITS_FIELDS];
+	uint64_t head = 0;
+
+	if (!kernel_symbol(scan->kernel, "its_nodes", &head))
+		return NULL;
+	struct error *err = kernel_resolve(scan->kernel, its_fields, members, ITS_FIELDS);
+	if (err || !members[ITS_PHYS].present || !members[ITS_ENTRY].present)
+		return err;
+	struct list_cursor cursor = list_begin(head);
+	while (!err && list_next(scan->kernel, &cursor)) {
+		uint64_t phys = 0;
+
+		err = kernel_get(scan->kernel, cursor.node - members[ITS_ENTRY].offset,
+				 &members[ITS_PHYS], &phys);
+		if (!err)
+			err = append(scan->resources, phys, phys + FRAMES_BYTES - 1, "GICv3 ITS");
+	}
+	return err ? err : cursor.error;
+}
+
 struct error *resources_read(struct kernel *kernel, struct resources *ret)
 {
 	struct scan scan = { .kernel = kernel, .resources = ret };
@@ -87,6 +129,8 @@ struct error *resources_read(struct kernel *kernel, struct resources *ret)
 	struct error *err = kernel_resolve(kernel, fields, scan.members, FIELDS);
 	if (!err)
 		err = read_below(&scan, root);
+	if (!err)
+		err = add_its(&scan);
 	if (err)
 		resources_free(ret);
 	return err;

@@ -16,14 +16,17 @@ struct error;
 struct kernel;
 
 /* A range that the kernel knows; a leaf of the tree or what no child covers of its parent. */
+enum { RESOURCE_NAME_BYTES = 32 };
+
 struct resource {
 	uint64_t start;
 	uint64_t last;
-	char name[32];
+	char name[RESOURCE_NAME_BYTES];
 };
 
 struct resources {
-	struct resource *list; /* every resource below the root, parents before children */
+	/* Every resource below the root, parents before children; then interrupt doorbells. */
+	struct resource *list;
 	size_t count;
 };
 
