@@ -139,8 +139,6 @@ static struct error *touch_processes(struct extract *extract)
 {
 	struct process process;
 
-	if (extract->memory->arch != ARCH_X86_64)
-		return NULL;
 	recorder_set_reason(extract->memory, RECORD_STRUCTS);
 	struct error *err = process_for_each(extract->kernel, on_process, extract);
 	if (extract->session->stop)

@@ -71,7 +71,8 @@ struct writer {
 	unsigned int block_lg2;
 	uint64_t last_pfn;	/* that page_set_each() came to; UINT64_MAX: none yet */
 	uint64_t count;		/* pages to be written */
-	uint64_t max_pfn;	/* one beyond the last */
+	uint64_t written_end;	/* one beyond the last page to be written */
+	uint64_t max_pfn;	/* one beyond the last that is described */
 	uint64_t bitmap_blocks; /* of one of the two */
 	uint64_t sub_blocks;
 	uint64_t desc_at;
@@ -111,14 +112,24 @@ static struct error *each_page(struct writer *writer,
 	return page_set_each(writer->contents->pages, visit, writer);
 }
 
+/*
+ * The next extent of memory behind @from that the file describes. Extents behind the last page that
+ * is written (firmware's flash below 4 GiB, say) are left out: their bitmaps would be larger than
+ * all the pages.
+ */
+static bool next_extent(const struct writer *writer, uint64_t from, uint64_t *start, uint64_t *end)
+{
+	return memory_next_ram(writer->contents->memory, from, start, end) && *end > from &&
+	       *start >> writer->block_lg2 < writer->written_end;
+}
+
 static uint64_t find_max_pfn(const struct writer *writer)
 {
-	const struct kdump_contents *contents = writer->contents;
 	uint64_t end = 0;
 	uint64_t start = 0;
 	uint64_t from = 0;
 
-	while (memory_next_ram(contents->memory, from, &start, &end) && end > from)
+	while (next_extent(writer, from, &start, &end))
 		from = end;
 	return from >> writer->block_lg2;
 }
@@ -130,8 +141,8 @@ static struct error *note_last(void *arg, uint64_t phys)
 	if (!is_next(writer, phys))
 		return NULL;
 	writer->count++;
-	if (writer->last_pfn + 1 > writer->max_pfn)
-		writer->max_pfn = writer->last_pfn + 1;
+	if (writer->last_pfn + 1 > writer->written_end)
+		writer->written_end = writer->last_pfn + 1;
 	return NULL;
 }
 
@@ -219,8 +230,7 @@ static struct error *write_ram_bitmap(struct writer *writer)
 	uint64_t end = 0;
 	uint64_t from = 0;
 
-	while (!err && memory_next_ram(writer->contents->memory, from, &start, &end) &&
-	       end > from) {
+	while (!err && next_extent(writer, from, &start, &end)) {
 		for (uint64_t pfn = start >> writer->block_lg2;
 		     pfn < end >> writer->block_lg2 && !err; pfn++)
 			err = set_bit(writer, pfn);
@@ -305,8 +315,10 @@ struct error *kdump_write(FILE *out, const struct kdump_contents *contents)
 	writer->out = out;
 	writer->contents = contents;
 	set_block(writer);
-	writer->max_pfn = find_max_pfn(writer);
 	struct error *err = each_page(writer, note_last);
+	writer->max_pfn = find_max_pfn(writer);
+	if (writer->written_end > writer->max_pfn)
+		writer->max_pfn = writer->written_end;
 	writer->bitmap_blocks =
 		(writer->max_pfn + 8ULL * writer->block - 1) / (8ULL * writer->block);
 	writer->sub_blocks = (sizeof(struct dump_sub_header) + 64 + strlen(contents->vmcoreinfo)) /
