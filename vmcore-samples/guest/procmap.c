@@ -505,6 +505,12 @@ static void nap(void)
 	nanosleep(&time, NULL);
 }
 
+/* Some kernels tell of a poisoned page so, and would kill who ignores it. */
+static void on_sigbus(int number)
+{
+	(void)number;
+}
+
 int main(int argc, char **argv)
 {
 	int same = 0;
@@ -512,7 +518,7 @@ int main(int argc, char **argv)
 	if (argc != 3)
 		return EXIT_FAILURE;
 	label = argv[1];
-	signal(SIGBUS, SIG_IGN); /* some kernels tell of a poisoned page so */
+	signal(SIGBUS, on_sigbus);
 	start_thread();
 	map_permissions();
 	map_files();
