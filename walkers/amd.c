@@ -29,6 +29,7 @@ enum field {
 	SEGMENT_ALIAS_TABLE,
 	SEGMENT_RLOOKUP_TABLE,
 	DEVICE_ID,
+	DEVICE_GUEST_ID, /* since 6.9: the domain id of a device with guest tables */
 	DOMAIN_COMMON,
 	DOMAIN_ID,
 	DOMAIN_DIRTY,	/* since 6.7 */
@@ -53,6 +54,7 @@ static const struct type_query fields[FIELDS] = {
 	[SEGMENT_ALIAS_TABLE] = { "amd_iommu_pci_seg", "alias_table", NULL },
 	[SEGMENT_RLOOKUP_TABLE] = { "amd_iommu_pci_seg", "rlookup_table", NULL },
 	[DEVICE_ID] = { "iommu_dev_data", "devid", NULL },
+	[DEVICE_GUEST_ID] = { "iommu_dev_data", "gcr3_info.domid", NULL },
 	[DOMAIN_COMMON] = { "protection_domain", "domain", NULL },
 	[DOMAIN_ID] = { "protection_domain", "id", NULL },
 	[DOMAIN_DIRTY] = { "protection_domain", "dirty_tracking", NULL },
@@ -830,18 +832,35 @@ static struct error *read_table(const struct scan *scan, uint64_t domain, struct
 	return err;
 }
 
+/*
+ * The id that the domain's caches are flushed by (amd/iommu.c: set_dte_entry(),
+ * domain_flush_pages()): one for all units, unless guest tables have one a device.
+ */
+static struct error *read_ids(const struct scan *scan, uint64_t domain, bool guest,
+			      struct space *space)
+{
+	const struct inventory *inventory = scan->inventory;
+	uint64_t id = 0;
+	struct error *err = NULL;
+
+	if (guest && scan->members[DEVICE_GUEST_ID].present)
+		return NULL;
+	err = get(scan, domain, DOMAIN_ID, &id);
+	for (size_t i = 0; i < inventory->unit_count && !err; i++)
+		err = space_add_id(space, inventory->units[i], (int64_t)id);
+	return err;
+}
+
 static struct error *read_domain(const struct scan *scan, struct space *space)
 {
 	const uint64_t domain = space->domain - scan->members[DOMAIN_COMMON].offset;
 	struct domain_table table = { 0 };
 	uint64_t dirty = 0;
-	uint64_t id = 0;
 
 	space->object = domain;
-	struct error *err = get(scan, domain, DOMAIN_ID, &id);
-	space->domain_id = (int64_t)id;
+	struct error *err = read_table(scan, domain, &table);
 	if (!err)
-		err = read_table(scan, domain, &table);
+		err = read_ids(scan, domain, table.guest, space);
 	if (!err && scan->members[DOMAIN_DIRTY].present)
 		err = get(scan, domain, DOMAIN_DIRTY, &dirty);
 	if (err)
