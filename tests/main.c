@@ -2,6 +2,8 @@
 /* tests/run [-q|-v] [SUITE]: all unit tests, or those of one suite. */
 #include "tests/tests.h"
 
+#include <malloc.h>
+
 #include <CUnit/Basic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +50,10 @@ static bool add_suites(const char *wanted)
 
 int main(int argc, char **argv)
 {
+	/* A walk's buffers are large; asking the system for them anew takes longer than a small
+	 * walk. */
+	mallopt(M_MMAP_THRESHOLD, 1 << 30);
+	mallopt(M_TRIM_THRESHOLD, 1 << 30);
 	CU_BasicRunMode mode = CU_BRM_NORMAL;
 	int word = 1;
 
