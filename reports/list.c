@@ -370,7 +370,7 @@ static struct error *run(struct session *session, struct emitter *emitter, int c
 	if (!err && inventory->unit_count == 0 && inventory->space_count == 0)
 		session_message(session,
 				"this kernel has no IOMMU in use that is known (AMD-Vi, Intel "
-				"VT-d)");
+				"VT-d, SMMUv2, SMMUv3), and no virtual machine");
 	free(memo.known);
 	return err;
 }

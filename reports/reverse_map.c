@@ -40,7 +40,7 @@ size_t extents_sort(struct extent *extents, size_t count)
 /* Room for one more of @size bytes: arrays grow at powers of two. */
 static struct error *grow(void **array, size_t count, size_t size)
 {
-	if (count & (count - 1))
+	if (*array && count & (count - 1))
 		return NULL;
 	void *larger = realloc(*array, (count ? count * 2 : 1) * size);
 	if (!larger)
