@@ -17,7 +17,8 @@ static const struct column columns[] = {
 	{ "space", COLUMN_TEXT, 25, "name of the unit or space; can be used as a TARGET" },
 	{ "kind", COLUMN_TEXT, 6,
 	  "unit (an IOMMU), device (what hardware has for a requester), pasid (the same for one "
-	  "PASID), domain (a kernel's iommu_domain), vm (a virtual machine's EPT or NPT)" },
+	  "PASID), domain (a kernel's iommu_domain), vm (a virtual machine's EPT, NPT or "
+	  "stage 2)" },
 	{ "view", COLUMN_TEXT, 4, "hw or sw" },
 	{ "format", COLUMN_TEXT, 11,
 	  "page-table format, as in root:FORMAT; or passthrough, blocked, unknown; of a unit its mode" },
