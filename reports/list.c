@@ -223,11 +223,7 @@ static struct error *measure(struct session *session, struct sizes_memo *memo,
 			     const struct space *space, struct pt_statistics *ret)
 {
 	for (size_t i = 0; i < memo->count; i++) {
-		const struct space *known = memo->known[i].space;
-
-		if (known->tree.root == space->tree.root &&
-		    known->tree.geometry.format == space->tree.geometry.format &&
-		    known->tree.geometry.levels == space->tree.geometry.levels) {
+		if (space_same_table(memo->known[i].space, space)) {
 			*ret = memo->known[i].statistics;
 			return NULL;
 		}
