@@ -378,7 +378,7 @@ static const char target_help[] =
 	"  vm:PID, vm:ADDR     a virtual machine, by its process or its struct kvm: all of its tables;\n"
 	"                      the `space` column names a single one\n"
 	"  group:N             the devices of an IOMMU group\n"
-	"  dmar0               all that a unit translates\n"
+	"  dmar0, ivhd0, ...   all that a unit translates\n"
 	"  pid:N               a process, by its PID or that of a thread: its user addresses\n"
 	"  all                 everything but processes; a table shared by several devices once\n"
 	"  root:FORMAT@PHYS[:LEVELS][,key=value]...\n"

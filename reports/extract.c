@@ -30,7 +30,7 @@
 static const struct column columns[] = {
 	{ "reason", COLUMN_TEXT, 14,
 	  "structs (kernel structures, its own page table, the hardware's tables), tables (page tables of "
-	  "IOMMUs and processes), struct-pages (struct page of mapped pages and of tables), log (the kernel log)" },
+	  "IOMMUs, virtual machines and processes), struct-pages (struct page of mapped pages and of tables), log (the kernel log)" },
 	{ "pages", COLUMN_NUMBER, 10, "pages that are read for this reason first" },
 	{ "bytes", COLUMN_NUMBER, 12, "bytes in them, not compressed" },
 };
@@ -333,8 +333,9 @@ const struct command command_extract = {
 	.arguments = "[FILE]",
 	.summary = "a small vmcore that holds only what this tool reads",
 	.description =
-		"Writes a kdump-compressed vmcore with the pages that list, pagemap, walk and find "
-		"read: page tables, those of processes too (without them: --no-processes), the hardware's tables, kernel structures, the struct pages of what is "
+		"Writes a kdump-compressed vmcore with the pages that the other commands "
+		"read: page tables, those of processes too (without them: --no-processes), the "
+		"hardware's tables, kernel structures, the struct pages of what is "
 		"mapped, and the kernel log. Symbols and types are noted in its VMCOREINFO, so that it "
 		"is read without a vmlinux, with the same output. No page of user or guest memory and "
 		"none of the page cache is in it; docs/dumps.md says what it can still reveal.\n"

@@ -17,7 +17,8 @@ static const struct column columns[] = {
 	{ "space", COLUMN_TEXT, 25, "name of the unit or space; can be used as a TARGET" },
 	{ "kind", COLUMN_TEXT, 6,
 	  "unit (an IOMMU), device (what hardware has for a requester), pasid (the same for one "
-	  "PASID), domain (a kernel's iommu_domain), vm (a virtual machine's EPT or NPT)" },
+	  "PASID), domain (a kernel's iommu_domain), vm (a virtual machine's EPT, NPT or "
+	  "stage 2)" },
 	{ "view", COLUMN_TEXT, 4, "hw or sw" },
 	{ "format", COLUMN_TEXT, 11,
 	  "page-table format, as in root:FORMAT; or passthrough, blocked, unknown; of a unit its mode" },
@@ -222,11 +223,7 @@ static struct error *measure(struct session *session, struct sizes_memo *memo,
 			     const struct space *space, struct pt_statistics *ret)
 {
 	for (size_t i = 0; i < memo->count; i++) {
-		const struct space *known = memo->known[i].space;
-
-		if (known->tree.root == space->tree.root &&
-		    known->tree.geometry.format == space->tree.geometry.format &&
-		    known->tree.geometry.levels == space->tree.geometry.levels) {
+		if (space_same_table(memo->known[i].space, space)) {
 			*ret = memo->known[i].statistics;
 			return NULL;
 		}
@@ -370,7 +367,7 @@ static struct error *run(struct session *session, struct emitter *emitter, int c
 	if (!err && inventory->unit_count == 0 && inventory->space_count == 0)
 		session_message(session,
 				"this kernel has no IOMMU in use that is known (AMD-Vi, Intel "
-				"VT-d)");
+				"VT-d, SMMUv2, SMMUv3), and no virtual machine");
 	free(memo.known);
 	return err;
 }

@@ -88,8 +88,8 @@ static struct error *damaged(const struct index *index)
 		index->path);
 }
 
-/* Where the parts are, if the file is as long as its header says. */
-static struct error *find_parts(struct index *index)
+/* Finds the parts; false unless the file is as long as its header says. */
+static bool find_parts(struct index *index)
 {
 	const struct index_header *header = index->bytes;
 	uint64_t left = index->size - sizeof(*header);
@@ -97,21 +97,21 @@ static struct error *find_parts(struct index *index)
 	index->header = header;
 	if (memcmp(header->magic, magic, sizeof(magic)) != 0 || header->version != INDEX_VERSION ||
 	    header->byte_order != BYTE_ORDER_MARK)
-		return damaged(index);
+		return false;
 	if (header->owner_count > left / sizeof(*index->owners))
-		return damaged(index);
+		return false;
 	index->owners = (const struct index_owner *)(header + 1);
 	left -= header->owner_count * sizeof(*index->owners);
 	if (header->string_bytes > left || header->string_bytes % sizeof(uint64_t))
-		return damaged(index);
+		return false;
 	index->strings = (const char *)(index->owners + header->owner_count);
 	left -= header->string_bytes;
 	if (left % sizeof(*index->runs) || left / sizeof(*index->runs) != header->run_count)
-		return damaged(index);
+		return false;
 	index->runs = (const struct map_run *)(index->strings + header->string_bytes);
 	if (header->string_bytes && index->strings[header->string_bytes - 1])
-		return damaged(index);
-	return NULL;
+		return false;
+	return true;
 }
 
 static const char *text_at(const struct index *index, uint32_t offset)
@@ -238,9 +238,7 @@ struct error *map_index_load(const char *path, const struct memory *memory, cons
 	close(fd);
 	if (index.bytes == MAP_FAILED)
 		return error_errno(errno, "--index %s: cannot be read", path);
-	err = find_parts(&index);
-	if (!err)
-		err = load(&index, &dump, extents, count, map);
+	err = find_parts(&index) ? load(&index, &dump, extents, count, map) : damaged(&index);
 	munmap(index.bytes, index.size);
 	return err;
 }

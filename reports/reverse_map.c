@@ -40,7 +40,7 @@ size_t extents_sort(struct extent *extents, size_t count)
 /* Room for one more of @size bytes: arrays grow at powers of two. */
 static struct error *grow(void **array, size_t count, size_t size)
 {
-	if (count & (count - 1))
+	if (*array && count & (count - 1))
 		return NULL;
 	void *larger = realloc(*array, (count ? count * 2 : 1) * size);
 	if (!larger)
@@ -205,17 +205,6 @@ static struct error *walk_table(struct build *build, const struct space *space)
 	return err;
 }
 
-/* Would hardware read the same entries in the same way? */
-static bool same_table(const struct space *a, const struct space *b)
-{
-	const struct pt_geometry *x = &a->tree.geometry;
-	const struct pt_geometry *y = &b->tree.geometry;
-
-	return a->mode == SPACE_TABLE && b->mode == SPACE_TABLE && a->tree.root == b->tree.root &&
-	       x->format == y->format && x->levels == y->levels && x->strip == y->strip &&
-	       x->base == y->base;
-}
-
 /* A word of @more that @text has not is put behind it. */
 static struct error *join_words(char **text, const char *more, char separator)
 {
@@ -327,7 +316,7 @@ static bool is_superseded(const struct inventory *inventory, const struct space 
 
 		if (other->view != VIEW_HW)
 			continue;
-		if (same_table(space, other))
+		if (space_same_table(space, other))
 			return true;
 		for (size_t j = 0; j < other->device_count && space->mode != SPACE_TABLE; j++) {
 			for (size_t k = 0; k < space->device_count; k++) {
@@ -346,7 +335,7 @@ static struct error *add_space(struct build *build, const struct inventory *inve
 	struct map_owner owner;
 
 	for (size_t i = 0; i < index; i++) {
-		if (same_table(space, inventory->spaces[i]) &&
+		if (space_same_table(space, inventory->spaces[i]) &&
 		    !is_superseded(inventory, inventory->spaces[i]))
 			return NULL;
 	}
@@ -355,7 +344,7 @@ static struct error *add_space(struct build *build, const struct inventory *inve
 		err = describe_space(&owner, space);
 	for (size_t i = index + 1; i < inventory->space_count && !err; i++) {
 		if (inventory->spaces[i]->view == space->view &&
-		    same_table(space, inventory->spaces[i]))
+		    space_same_table(space, inventory->spaces[i]))
 			err = describe_space(&owner, inventory->spaces[i]);
 	}
 	if (err) {

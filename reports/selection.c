@@ -225,7 +225,7 @@ static bool all_matches(const struct inventory *inventory, const struct wanted *
 
 		if (other == space)
 			return true;
-		if (other->mode == SPACE_TABLE && other->tree.root == space->tree.root &&
+		if (space_same_table(other, space) &&
 		    (!wanted->view_given || other->view == wanted->view))
 			return false;
 	}

@@ -7,13 +7,6 @@
 
 #include "target/error.h"
 
-static bool same_tree(const struct space *one, const struct space *other)
-{
-	return one->tree.root == other->tree.root &&
-	       one->tree.geometry.format == other->tree.geometry.format &&
-	       one->tree.geometry.levels == other->tree.geometry.levels;
-}
-
 static struct error *add_user(struct tree *tree, const struct space *space)
 {
 	const struct space **larger =
@@ -29,7 +22,7 @@ static struct error *add_user(struct tree *tree, const struct space *space)
 static struct error *add_space(struct trees *trees, const struct space *space)
 {
 	for (size_t i = 0; i < trees->count; i++) {
-		if (same_tree(trees->list[i].spaces[0], space))
+		if (space_same_table(trees->list[i].spaces[0], space))
 			return add_user(&trees->list[i], space);
 	}
 	struct tree *larger = realloc(trees->list, (trees->count + 1) * sizeof(*larger));

@@ -11,7 +11,8 @@
 
 static const struct column columns[] = {
 	{ "level", COLUMN_TEXT, 9,
-	  "root, context, pasid-dir, pasid, dte, gcr3: the way to the tables; memslot: where a "
+	  "root, context, pasid-dir, pasid (VT-d), dte, gcr3 (AMD), ste-l1, ste, cd-l1, cd (SMMUv3), "
+	  "s2cr, cb (SMMUv2), s2_mmu (KVM on arm64): the way to the tables; memslot: where a "
 	  "virtual machine's process has ADDR; a number: the table's level, 0 the leaf-most" },
 	{ "table", COLUMN_ADDRESS, 14, "physical address of the structure or table" },
 	{ "index", COLUMN_NUMBER, 5, "number of the entry in it; of a memslot its id" },
@@ -326,7 +327,8 @@ const struct command command_walk = {
 	.summary = "one translation, level by level",
 	.description =
 		"Shows every entry that hardware reads to translate ADDR: the root, context and PASID "
-		"entries (AMD: device table and GCR3 entries), then the page tables from the top; of a "
+		"entries (AMD: device table and GCR3 entries; SMMU: stream table entries and context "
+		"descriptors), then the page tables from the top; of a "
 		"virtual machine the memslot first. Each row has the entry's physical "
 		"address, its raw value and its bits in words; the last one says what ADDR becomes, or "
 		"where and why the translation stops. In a domain's view (--view sw) the way begins "

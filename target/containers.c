@@ -21,7 +21,7 @@ struct rb_walk {
 
 static struct error *rb_walk_below(struct rb_walk *walk, uint64_t top)
 {
-	uint64_t stack[RB_DEPTH_MAX];
+	uint64_t stack[RB_DEPTH_MAX] = { 0 };
 	unsigned int depth = 0;
 	struct error *err = NULL;
 

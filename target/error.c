@@ -6,12 +6,7 @@
 #include <string.h>
 
 static char no_memory_message[] = "out of memory";
-static struct error no_memory = { .message = no_memory_message };
-
-struct error *error_no_memory(void)
-{
-	return &no_memory;
-}
+struct error error_out_of_memory = { .message = no_memory_message };
 
 static struct error *error_vnew(int errnum, const char *format, va_list args)
 {
@@ -19,10 +14,10 @@ static struct error *error_vnew(int errnum, const char *format, va_list args)
 	char *text = NULL;
 
 	if (!err)
-		return &no_memory;
+		return &error_out_of_memory;
 	if (vasprintf(&text, format, args) < 0) {
 		free(err);
-		return &no_memory;
+		return &error_out_of_memory;
 	}
 	err->message = text;
 	if (errnum) {
@@ -58,7 +53,7 @@ struct error *error_errno(int errnum, const char *format, ...)
 
 void error_free(struct error *err)
 {
-	if (!err || err == &no_memory)
+	if (!err || err == &error_out_of_memory)
 		return;
 	free(err->message);
 	free(err);

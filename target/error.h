@@ -28,7 +28,13 @@ struct error *error_errno(int errnum, const char *format, ...)
 	__attribute__((format(printf, 2, 3), warn_unused_result, returns_nonnull));
 
 /* error_no_memory() - the static error for a failed allocation. */
-struct error *error_no_memory(void) __attribute__((warn_unused_result, returns_nonnull));
+extern struct error error_out_of_memory;
+/* Inline, for the analyzers: they see that it is never NULL. */
+static inline struct error *__attribute__((warn_unused_result, returns_nonnull))
+error_no_memory(void)
+{
+	return &error_out_of_memory;
+}
 
 /* error_free() - release an error; NULL is allowed. */
 void error_free(struct error *err);

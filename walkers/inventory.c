@@ -77,6 +77,16 @@ struct error *inventory_add_space(struct inventory *inventory, struct space **re
 	return err;
 }
 
+bool space_same_table(const struct space *a, const struct space *b)
+{
+	const struct pt_geometry *x = &a->tree.geometry;
+	const struct pt_geometry *y = &b->tree.geometry;
+
+	return a->mode == SPACE_TABLE && b->mode == SPACE_TABLE && a->memory == b->memory &&
+	       a->tree.root == b->tree.root && x->format == y->format && x->levels == y->levels &&
+	       x->strip == y->strip && x->base == y->base;
+}
+
 struct error *space_add_device(struct space *space, const struct device *device)
 {
 	return append((void ***)&space->devices, &space->device_count, (void *)device);

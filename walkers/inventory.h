@@ -193,6 +193,10 @@ void inventory_destroy(struct inventory *inventory);
 struct error *inventory_add_unit(struct inventory *inventory, struct unit **ret);
 struct error *inventory_add_device(struct inventory *inventory, struct device **ret);
 struct error *inventory_add_space(struct inventory *inventory, struct space **ret);
+
+/* space_same_table() - would hardware read the same entries for both, in the same way? */
+bool space_same_table(const struct space *a, const struct space *b);
+
 /* space_memory() - in which the tables of @space lie: usually @physical. */
 static inline struct memory *space_memory(const struct space *space, struct memory *physical)
 {
