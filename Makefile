@@ -29,9 +29,11 @@ CFLAGS_ALL   := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(OPT) $(WARN
 LIBS         := -lkdumpfile -ldwarf -lelf -lbpf -lz -lsqlite3
 
 CRASH_INCLUDE ?= /usr/include/crash
+# What crash itself was built with beyond its defaults, where its header asks for it.
+CRASH_DEFINES ?=
 # crash's header is not ours: its warnings do not count.
 CRASH_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(OPT) -Wall -Wextra \
-                -Wno-strict-prototypes -I. -isystem $(CRASH_INCLUDE)
+                -Wno-strict-prototypes -I. -isystem $(CRASH_INCLUDE) $(CRASH_DEFINES)
 
 SAMPLES_OUT  := $(or $(IOMMUPT_OUT),vmcore-samples/out)
 
@@ -106,6 +108,12 @@ check-crash-all: deps
 	$(MAKE) all
 	tests/check-crash-releases $(BUILD)
 
+# The same for an arm64 dump on this machine: builds crash with target=ARM64, which takes a while.
+check-crash-arm64: deps
+	$(MAKE) all
+	scripts/install-packages scripts/packages-crash-arm64
+	tests/check-crash-releases $(BUILD) arm64:smmuv3-6.1
+
 samples: deps
 	scripts/install-packages vmcore-samples/packages vmcore-samples/packages-arm64
 	vmcore-samples/build --all
@@ -139,11 +147,12 @@ help:
 	@echo 'make check-kernels        boot and compare every recipe of vmcore-samples/'
 	@echo 'make check-aarch64        an arm64 build of the command reads the same'
 	@echo 'make check-crash-all      the extension in crash of three Debian releases'
+	@echo 'make check-crash-arm64    the extension in a crash for arm64 dumps, built from source'
 	@echo 'make samples              make every sample vmcore'
 	@echo 'make asan                 the tests under AddressSanitizer and UBSan'
 	@echo 'make lint                 clang-format, clang-tidy, cppcheck, shellcheck'
 	@echo 'make install DESTDIR= PREFIX=/usr/local'
 	@echo 'make clean'
 
-.PHONY: all deps demo check check-kernels check-aarch64 check-crash-all samples asan lint install clean help
+.PHONY: all deps demo check check-kernels check-aarch64 check-crash-all check-crash-arm64 samples asan lint install clean help
 .DELETE_ON_ERROR:

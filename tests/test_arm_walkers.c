@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * SMMUv2 and KVM on arm64 by structures that the test writes: no emulator has an SMMUv2 that Linux
- * drives. Member offsets are those of Debian's 6.12 arm64 kernel (its BTF), values are what
+ * SMMUv2, SMMUv3 and KVM on arm64 by structures that the test writes: no emulator has an SMMUv2
+ * that Linux drives, and Linux in a guest makes few of the SMMUv3's tables. Member offsets are
+ * those of Debian's 6.12 arm64 kernel (its BTF), values are what
  * drivers/iommu/arm/arm-smmu/arm-smmu.c and arch/arm64/kvm write; tables are written by the manual.
  */
 #include "tests/tests.h"
@@ -64,9 +65,17 @@ static const struct row rows[] = {
 	{ "arm_lpae_io_pgtable", "pgd_bits", NULL, 152, 4 },
 	{ "arm_lpae_io_pgtable", "start_level", NULL, 156, 4 },
 	{ "arm_lpae_io_pgtable", "bits_per_level", NULL, 160, 4 },
+	/* SMMUv3's under the names of 6.12; offsets of the test's own. */
+	{ "arm_smmu_device", "iommu", "strtab_cfg", 216, 56 },
+	{ "arm_smmu_device", "features", "strtab_cfg", 56, 4 },
+	{ "arm_smmu_device", "strtab_cfg.linear.ste_dma", "strtab_cfg", 80, 8 },
+	{ "arm_smmu_device", "strtab_cfg.linear.num_ents", "strtab_cfg", 88, 4 },
+	{ "arm_smmu_device", "strtab_cfg.l2.l1_dma", "strtab_cfg", 96, 8 },
+	{ "arm_smmu_device", "strtab_cfg.l2.num_l1_ents", "strtab_cfg", 104, 4 },
 	{ "kvm", "vm_list", NULL, 2320, 16 },
 	{ "kvm", "mm", NULL, 72, 8 },
 	{ "kvm", "userspace_pid", NULL, 3880, 4 },
+	{ "kvm", "online_vcpus", NULL, 2296, 4 },
 	{ "kvm", "arch", NULL, 2504, 1112 },
 	{ "kvm_arch", "mmu", NULL, 0, 120 },
 	{ "kvm_arch", "nested_mmus", NULL, 160, 8 },
@@ -618,6 +627,217 @@ static void test_kvm_nested(void)
 	check_nested(true);
 }
 
+/* ---- SMMUv3: IHI 0070, 5.1 to 5.4. The places of its tables: */
+enum {
+	STREAM_TABLE = 0x200000, /* also: the second level of a two-level one */
+	STREAM_L1 = 0x210000,
+	CD_TABLES = 0x220000, /* one each page */
+	STREAM_COUNT = 64,
+};
+
+enum { STE_ABORT = 0, STE_BYPASS = 4, STE_S1 = 5, STE_S2 = 6, STE_NESTED = 7 };
+
+static void put_smmu_v3(struct host *host, bool two_level)
+{
+	put_smmu(host, false);
+	put_text(host, SMMU_NAME, "smmu3.0x0000000009050000");
+	put(host, SMMU + 56, 4, two_level);
+	put(host, SMMU + 80, 8, two_level ? 0 : STREAM_TABLE);
+	put(host, SMMU + 88, 4, two_level ? 0 : STREAM_COUNT);
+	put(host, SMMU + 96, 8, two_level ? STREAM_L1 : 0);
+	put(host, SMMU + 104, 4, two_level ? 4 : 0);
+}
+
+/* The device called @name with StreamID @sid. */
+static void put_master(struct host *host, unsigned int number, const char *name, uint32_t sid)
+{
+	const uint64_t base = DEVICES + 0x1000ULL * number;
+
+	put_device(host, number, 0, 0, 0);
+	put(host, base + DEVICE_FWSPEC + 16, 4, sid);
+	snprintf(host->inventory.devices[number]->name, NAME_BYTES, "%s", name);
+}
+
+static void put_ste(struct host *host, unsigned int index, unsigned int config, uint64_t word0,
+		    uint64_t word1)
+{
+	put(host, STREAM_TABLE + 64ULL * index, 8, word0 | config << 1 | 1);
+	put(host, STREAM_TABLE + 64ULL * index + 8, 8, word1);
+}
+
+static uint64_t cd_page(unsigned int number)
+{
+	return CD_TABLES + 0x1000ULL * number;
+}
+
+/* S1ContextPtr with S1Fmt and S1CDMax. */
+static uint64_t cds(uint64_t phys, uint64_t format, uint64_t max_lg2)
+{
+	return phys | format << 4 | max_lg2 << 59;
+}
+
+/* A descriptor of a stage 1 of 39 bits, 4K, 40-bit output, whose ASID and tables are @number. */
+static void put_cd(struct host *host, uint64_t table_phys, unsigned int index, unsigned int number)
+{
+	const uint64_t at = table_phys + 64ULL * index;
+
+	put(host, at, 8, (uint64_t)number << 48 | 1ULL << 41 | 2ULL << 32 | 1ULL << 31 | 25);
+	put(host, at + 8, 8, table(number));
+	/* IOVA 0x40000000 is a block of 1G at @number + 1 GiB. */
+	put(host, table(number) + 8, 8, (number + 1ULL) << 30 | 0xf41);
+}
+
+static void expect_stage1(const struct host *host, const char *name, unsigned int number)
+{
+	char words[16];
+	const struct space *space = find_space(host, name, VIEW_HW);
+
+	snprintf(words, sizeof(words), "asid=%u", number);
+	expect_mapped(host, space, 0x40123456, ((number + 1ULL) << 30) + 0x123456);
+	EXPECT(space && strstr(space->words, words), "%s: %s", name, space ? space->words : "-");
+}
+
+static void expect_mode(const struct host *host, const char *name, enum space_mode mode,
+			const char *reason)
+{
+	const struct space *space = find_space(host, name, VIEW_HW);
+
+	EXPECT(space && space->mode == mode && strstr(space->reason, reason), "%s: %d, %s", name,
+	       space ? (int)space->mode : -1, space ? space->reason : "no such space");
+}
+
+/* Entries that have no table of their own, and a StreamID that no device has. */
+static void test_smmu_v3_entries(void)
+{
+	struct host host;
+
+	if (!host_init(&host))
+		return;
+	put_smmu_v3(&host, false);
+	put_master(&host, 0, "0000:00:01.0", 8);
+	put_master(&host, 1, "0000:00:02.0", 16);
+	put_master(&host, 2, "0000:00:03.0", 24);
+	put_master(&host, 3, "2b600000.dma", 63);
+	put_master(&host, 4, "0000:00:04.0", STREAM_COUNT);
+	put_ste(&host, 8, STE_ABORT, 0, 0);
+	put_ste(&host, 16, STE_BYPASS, 0, 0);
+	put_ste(&host, 63, STE_S1, cds(cd_page(0), 0, 0), 0);
+	put_ste(&host, 50, STE_S1, cds(cd_page(1), 0, 0), 0);
+	put_cd(&host, cd_page(0), 0, 1);
+	put_cd(&host, cd_page(1), 0, 2);
+	EXPECT_NO_ERROR(walker_smmu_v3.discover(host.kernel, &host.inventory));
+	CU_ASSERT_EQUAL(host.inventory.unit_count, 1);
+	CU_ASSERT_STRING_EQUAL(host.inventory.units[0]->mode, "linear");
+	CU_ASSERT_EQUAL(host.inventory.units[0]->root, STREAM_TABLE);
+	expect_mode(&host, "0000:00:01.0", SPACE_BLOCKED, "says abort");
+	expect_mode(&host, "0000:00:02.0", SPACE_PASSTHROUGH, "says bypass");
+	expect_mode(&host, "0000:00:03.0", SPACE_BLOCKED, "not valid");
+	expect_mode(&host, "0000:00:04.0", SPACE_BLOCKED, "beyond the stream table");
+	expect_stage1(&host, "2b600000.dma", 1);
+	expect_stage1(&host, "sid:0x32", 2);
+	CU_ASSERT_EQUAL(host.inventory.space_count, 6);
+	host_deinit(&host);
+}
+
+/* Context descriptors: in one array and in two levels, with and without one for no SubstreamID. */
+static void test_smmu_v3_substreams(void)
+{
+	struct host host;
+
+	if (!host_init(&host))
+		return;
+	put_smmu_v3(&host, false);
+	put_master(&host, 0, "linear", 1);
+	put_master(&host, 1, "4k", 2);
+	put_master(&host, 2, "64k", 3);
+	/* Four, one of them not valid; CD 0 is for no SubstreamID (S1DSS 2). */
+	put_ste(&host, 1, STE_S1, cds(cd_page(0), 0, 2), 2);
+	put_cd(&host, cd_page(0), 0, 1);
+	put_cd(&host, cd_page(0), 1, 2);
+	put_cd(&host, cd_page(0), 3, 3);
+	put_cd(&host, cd_page(0), 4, 4); /* behind the end */
+	/* 256 in tables of 64, the second of which there is not; S1DSS 0. */
+	put_ste(&host, 2, STE_S1, cds(cd_page(1), 1, 8), 0);
+	put(&host, cd_page(1), 8, cd_page(2) | 1);
+	put(&host, cd_page(1) + 24, 8, cd_page(3) | 1);
+	put_cd(&host, cd_page(2), 0, 5);
+	put_cd(&host, cd_page(3), 63, 6);
+	/* 2048 in tables of 1024; S1DSS 1. */
+	put_ste(&host, 3, STE_S1, cds(cd_page(4), 2, 11), 1);
+	put(&host, cd_page(4) + 8, 8, cd_page(16) | 1);
+	put_cd(&host, cd_page(16), 1, 7);
+	EXPECT_NO_ERROR(walker_smmu_v3.discover(host.kernel, &host.inventory));
+	expect_stage1(&host, "linear", 1);
+	expect_stage1(&host, "linear pasid=1", 2);
+	expect_stage1(&host, "linear pasid=3", 3);
+	expect_mode(&host, "4k", SPACE_BLOCKED, "S1DSS=0");
+	expect_stage1(&host, "4k pasid=0", 5);
+	expect_stage1(&host, "4k pasid=255", 6);
+	expect_mode(&host, "64k", SPACE_PASSTHROUGH, "S1DSS=1");
+	expect_stage1(&host, "64k pasid=1025", 7);
+	CU_ASSERT_EQUAL(host.inventory.space_count, 8);
+	const struct space *space = find_space(&host, "4k pasid=255", VIEW_HW);
+	if (EXPECT(space && space->step_count == 3, "the way to a CD in two levels")) {
+		CU_ASSERT_EQUAL(space->steps[1].entry_addr, cd_page(1) + 24);
+		CU_ASSERT_EQUAL(space->steps[2].entry_addr, cd_page(3) + 63 * 64);
+		CU_ASSERT(space->has_pasid && space->pasid == 255);
+	}
+	host_deinit(&host);
+}
+
+/* Stage 2 of 40 bits from level 1 on is two tables in a row; nested, the guest has stage 1. */
+static void test_smmu_v3_stage2(void)
+{
+	const uint64_t word2 = 1ULL << 51 | 2ULL << 48 | 1ULL << 38 | 24ULL << 32 | 9;
+	struct host host;
+
+	if (!host_init(&host))
+		return;
+	put_smmu_v3(&host, false);
+	put_master(&host, 0, "plain", 1);
+	put_master(&host, 1, "nested", 2);
+	put_ste(&host, 1, STE_S2, 0, 0);
+	put_ste(&host, 2, STE_NESTED, cds(0x12345000, 0, 0), 0);
+	for (unsigned int i = 1; i <= 2; i++) {
+		put(&host, STREAM_TABLE + 64ULL * i + 16, 8, word2);
+		put(&host, STREAM_TABLE + 64ULL * i + 24, 8, table(2));
+	}
+	put(&host, table(3) + 16, 8, 0xc00007fd);
+	EXPECT_NO_ERROR(walker_smmu_v3.discover(host.kernel, &host.inventory));
+	expect_mapped(&host, find_space(&host, "plain", VIEW_HW), 0x8080000010, 0xc0000010);
+	expect_mapped(&host, find_space(&host, "nested", VIEW_HW), 0x8080000010, 0xc0000010);
+	expect_mode(&host, "nested stage=1", SPACE_UNKNOWN, "physical 0x12345000");
+	CU_ASSERT_EQUAL(host.inventory.space_count, 3);
+	host_deinit(&host);
+}
+
+/* Two levels: StreamID bits 7 to 0 index the second. */
+static void test_smmu_v3_two_level(void)
+{
+	struct host host;
+
+	if (!host_init(&host))
+		return;
+	put_smmu_v3(&host, true);
+	put(&host, STREAM_L1 + 8, 8, STREAM_TABLE | 7); /* 64 entries */
+	put_master(&host, 0, "there", 0x105);
+	put_master(&host, 1, "beyond", 0x140);
+	put_master(&host, 2, "none", 0x205);
+	put_ste(&host, 5, STE_S1, cds(cd_page(0), 0, 0), 0);
+	put_ste(&host, 64, STE_S1, cds(cd_page(0), 0, 0), 0); /* 0x140, were it in the table */
+	put_ste(&host, 6, STE_S1, cds(cd_page(1), 0, 0), 0);
+	put_cd(&host, cd_page(0), 0, 1);
+	put_cd(&host, cd_page(1), 0, 2);
+	EXPECT_NO_ERROR(walker_smmu_v3.discover(host.kernel, &host.inventory));
+	CU_ASSERT_STRING_EQUAL(host.inventory.units[0]->mode, "2-level");
+	expect_stage1(&host, "there", 1);
+	expect_mode(&host, "beyond", SPACE_BLOCKED, "no second-level");
+	expect_mode(&host, "none", SPACE_BLOCKED, "no second-level");
+	expect_stage1(&host, "sid:0x106", 2);
+	CU_ASSERT_EQUAL(host.inventory.space_count, 4);
+	host_deinit(&host);
+}
+
 void suite_arm_walkers(void)
 {
 	CU_pSuite suite = CU_add_suite("arm_walkers", NULL, NULL);
@@ -625,6 +845,10 @@ void suite_arm_walkers(void)
 	CU_add_test(suite, "SMMUv2: stage 1, bypass, fault", test_smmu_v2_stage1);
 	CU_add_test(suite, "SMMUv2: TTBR1", test_smmu_v2_ttbr1);
 	CU_add_test(suite, "SMMUv2: stage 2", test_smmu_v2_stage2);
+	CU_add_test(suite, "SMMUv3: stream table entries", test_smmu_v3_entries);
+	CU_add_test(suite, "SMMUv3: substreams", test_smmu_v3_substreams);
+	CU_add_test(suite, "SMMUv3: stage 2, nested", test_smmu_v3_stage2);
+	CU_add_test(suite, "SMMUv3: two-level stream table", test_smmu_v3_two_level);
 	CU_add_test(suite, "io_pgtable", test_io_pgtable);
 	CU_add_test(suite, "KVM arm64", test_kvm);
 	CU_add_test(suite, "KVM arm64: nested", test_kvm_nested);

@@ -18,6 +18,7 @@
 #include "target/kernel.h"
 #include "walkers/inventory.h"
 #include "walkers/io_pgtable.h"
+#include "walkers/kvm_memslots.h"
 #include "walkers/process.h"
 
 enum field {
@@ -25,6 +26,7 @@ enum field {
 	KVM_MM,
 	KVM_USER_PID,
 	KVM_ARCH,
+	KVM_ONLINE_VCPUS,
 	ARCH_MMU,
 	ARCH_VTCR, /* up to 6.6 */
 	ARCH_NESTED,
@@ -46,6 +48,7 @@ static const struct type_query fields[FIELDS] = {
 	[KVM_MM] = { "kvm", "mm", NULL },
 	[KVM_USER_PID] = { "kvm", "userspace_pid", NULL },
 	[KVM_ARCH] = { "kvm", "arch", NULL },
+	[KVM_ONLINE_VCPUS] = { "kvm", "online_vcpus", NULL },
 	[ARCH_MMU] = { "kvm_arch", "mmu", NULL },
 	[ARCH_VTCR] = { "kvm_arch", "vtcr", NULL },
 	[ARCH_NESTED] = { "kvm_arch", "nested_mmus", NULL },
@@ -74,6 +77,7 @@ struct vm {
 	uint64_t arch; /* its struct kvm_arch */
 	uint64_t mm;   /* struct mm_struct of its process */
 	int64_t pid;
+	uint64_t vcpus;
 	char comm[COMM_BYTES];
 	char name[32]; /* "vm:123" */
 };
@@ -165,6 +169,15 @@ static struct error *fill_mmu(const struct scan *scan, const struct vm *vm, uint
 	return NULL;
 }
 
+/* What `list` says of the owner. */
+static void set_words(const struct vm *vm, int nested, struct space *space)
+{
+	snprintf(space->words, sizeof(space->words),
+		 "pid=%" PRId64 "%s%s vcpus=%" PRIu64 " as=0 memslots=%zu%s kvm=0x%" PRIx64,
+		 vm->pid, vm->comm[0] ? " comm=" : "", vm->comm, vm->vcpus, space->memslot_count,
+		 nested < 0 ? "" : " nested=yes", vm->kvm);
+}
+
 /* A stage-2 table of @vm; @nested is the number of a nested one, or -1. */
 static struct error *add_mmu(const struct scan *scan, const struct vm *vm, uint64_t mmu, int nested)
 {
@@ -184,9 +197,6 @@ static struct error *add_mmu(const struct scan *scan, const struct vm *vm, uint6
 	space->pid = vm->pid;
 	space->mm = vm->mm;
 	snprintf(space->comm, sizeof(space->comm), "%s", vm->comm);
-	snprintf(space->words, sizeof(space->words), "pid=%" PRId64 "%s%s%s kvm=0x%" PRIx64,
-		 vm->pid, vm->comm[0] ? " comm=" : "", vm->comm, nested < 0 ? "" : " nested=yes",
-		 vm->kvm);
 	if (scan->members[ARCH_PKVM_HANDLE].present)
 		err = get(scan, vm->arch, ARCH_PKVM_HANDLE, &handle);
 	if (!err && handle)
@@ -196,6 +206,14 @@ static struct error *add_mmu(const struct scan *scan, const struct vm *vm, uint6
 			       handle);
 	else if (!err)
 		err = fill_mmu(scan, vm, mmu, space);
+	/* KVM's stage 2 has the kernel's own granule; a nested one is of another machine's memory.
+	 */
+	if (!err && nested < 0 && space->mode == SPACE_TABLE)
+		err = inventory_warn(scan->inventory,
+				     kvm_memslots_read(scan->kernel, vm->kvm, 0,
+						       space->tree.geometry.granule_lg2, space),
+				     "memslots of a VM");
+	set_words(vm, nested, space);
 	if (!err)
 		return NULL;
 	space_set_mode(space, SPACE_UNKNOWN, "%.159s", err->message);
@@ -286,6 +304,8 @@ static struct error *read_vm(const struct scan *scan, uint64_t kvm)
 	struct vm vm = { .kvm = kvm, .arch = kvm + scan->members[KVM_ARCH].offset };
 	struct error *err = read_owner(scan, &vm);
 
+	if (!err)
+		err = get(scan, kvm, KVM_ONLINE_VCPUS, &vm.vcpus);
 	if (!err) {
 		set_name(scan, &vm);
 		err = add_mmu(scan, &vm, vm.arch + scan->members[ARCH_MMU].offset, -1);

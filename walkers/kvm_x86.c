@@ -21,12 +21,12 @@
 #include "target/error.h"
 #include "target/kernel.h"
 #include "walkers/inventory.h"
+#include "walkers/kvm_memslots.h"
 
 enum field {
 	KVM_LIST,
 	KVM_MM,
 	KVM_PID,
-	KVM_MEMSLOTS,
 	KVM_VCPU_XARRAY, /* since 5.16 */
 	KVM_VCPU_ARRAY,	 /* before */
 	KVM_ONLINE_VCPUS,
@@ -50,17 +50,6 @@ enum field {
 	PAGE_SMM,
 	PAGE_GUEST_MODE,
 	PAGE_AD_DISABLED,
-	SLOTS_TREE, /* since 5.17: a red-black tree, */
-	SLOTS_INDEX,
-	SLOTS_ARRAY, /* before: an array sorted by descending gfn */
-	SLOTS_USED,
-	SLOT_SIZE,
-	SLOT_NODE,
-	SLOT_GFN,
-	SLOT_PAGES,
-	SLOT_HVA,
-	SLOT_FLAGS,
-	SLOT_ID,
 	MM_OWNER,
 	TASK_COMM,
 	OPS_NAME,
@@ -71,7 +60,6 @@ static const struct type_query fields[FIELDS] = {
 	[KVM_LIST] = { "kvm", "vm_list", NULL },
 	[KVM_MM] = { "kvm", "mm", NULL },
 	[KVM_PID] = { "kvm", "userspace_pid", NULL },
-	[KVM_MEMSLOTS] = { "kvm", "memslots", NULL },
 	[KVM_VCPU_XARRAY] = { "kvm", "vcpu_array", NULL },
 	[KVM_VCPU_ARRAY] = { "kvm", "vcpus", NULL },
 	[KVM_ONLINE_VCPUS] = { "kvm", "online_vcpus", NULL },
@@ -95,17 +83,6 @@ static const struct type_query fields[FIELDS] = {
 	[PAGE_SMM] = { "kvm_mmu_page", "role.smm", NULL },
 	[PAGE_GUEST_MODE] = { "kvm_mmu_page", "role.guest_mode", NULL },
 	[PAGE_AD_DISABLED] = { "kvm_mmu_page", "role.ad_disabled", NULL },
-	[SLOTS_TREE] = { "kvm_memslots", "gfn_tree", NULL },
-	[SLOTS_INDEX] = { "kvm_memslots", "node_idx", NULL },
-	[SLOTS_ARRAY] = { "kvm_memslots", "memslots", NULL },
-	[SLOTS_USED] = { "kvm_memslots", "used_slots", NULL },
-	[SLOT_SIZE] = { "kvm_memory_slot", NULL, NULL },
-	[SLOT_NODE] = { "kvm_memory_slot", "gfn_node", NULL },
-	[SLOT_GFN] = { "kvm_memory_slot", "base_gfn", NULL },
-	[SLOT_PAGES] = { "kvm_memory_slot", "npages", NULL },
-	[SLOT_HVA] = { "kvm_memory_slot", "userspace_addr", NULL },
-	[SLOT_FLAGS] = { "kvm_memory_slot", "flags", NULL },
-	[SLOT_ID] = { "kvm_memory_slot", "id", NULL },
 	[MM_OWNER] = { "mm_struct", "owner", NULL },
 	[TASK_COMM] = { "task_struct", "comm", NULL },
 	[OPS_NAME] = { "kvm_x86_ops", "name", NULL },
@@ -113,7 +90,6 @@ static const struct type_query fields[FIELDS] = {
 
 enum {
 	VCPUS_MAX = 4096,
-	SLOTS_MAX = 1 << 16, /* KVM_MEM_SLOTS_NUM is 32767 */
 	ADDRESS_SPACES = 2,
 	PAGE_SHIFT = 12,
 	ROOT_MMUS = 2,
@@ -232,98 +208,6 @@ static void find_vendor(struct scan *scan)
 	set_marks(scan);
 }
 
-static struct error *add_slot(struct space *space, const struct memslot *slot)
-{
-	struct memslot *larger =
-		realloc(space->memslots, (space->memslot_count + 1) * sizeof(*larger));
-
-	if (!larger)
-		return error_no_memory();
-	space->memslots = larger;
-	space->memslots[space->memslot_count++] = *slot;
-	return NULL;
-}
-
-/* Where slots go while they are read. */
-struct slot_reader {
-	const struct scan *scan;
-	struct space *space;
-	uint64_t node_offset;
-};
-
-static struct error *read_slot(const struct slot_reader *reader, uint64_t address)
-{
-	enum { FLAG_DIRTY_LOG = 1, FLAG_READ_ONLY = 2 };
-	static const enum field wanted[] = { SLOT_GFN, SLOT_PAGES, SLOT_HVA, SLOT_FLAGS, SLOT_ID };
-	uint64_t value[sizeof(wanted) / sizeof(wanted[0])] = { 0 };
-	struct error *err = NULL;
-
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]) && !err; i++)
-		err = get(reader->scan, address, wanted[i], &value[i]);
-	if (err)
-		return err;
-	if (value[1] == 0)
-		return NULL;
-	const struct memslot slot = {
-		.start = value[0] << PAGE_SHIFT,
-		.last = ((value[0] + value[1]) << PAGE_SHIFT) - 1,
-		.hva = value[2],
-		.id = (uint32_t)(value[4] & 0xffff),
-		.dirty_log = value[3] & FLAG_DIRTY_LOG,
-		.read_only = value[3] & FLAG_READ_ONLY,
-	};
-	return add_slot(reader->space, &slot);
-}
-
-static struct error *visit_slot(void *arg, uint64_t node)
-{
-	const struct slot_reader *reader = arg;
-
-	return read_slot(reader, node - reader->node_offset);
-}
-
-/* Before 5.17: an array, the highest address first. */
-static struct error *read_slot_array(const struct slot_reader *reader, uint64_t slots)
-{
-	const struct scan *scan = reader->scan;
-	uint64_t used = 0;
-	struct error *err = get(scan, slots, SLOTS_USED, &used);
-
-	if (!err && used > SLOTS_MAX)
-		err = error_new("%" PRIu64 " memslots cannot be", used);
-	for (uint64_t i = used; i-- > 0 && !err;)
-		err = read_slot(reader, slots + scan->members[SLOTS_ARRAY].offset +
-						i * scan->members[SLOT_SIZE].size);
-	return err;
-}
-
-/* The memslots of one address space of the VM, in ascending order. */
-static struct error *read_slots(const struct scan *scan, unsigned int address_space,
-				struct space *space)
-{
-	const struct member *sets = &scan->members[KVM_MEMSLOTS];
-	struct slot_reader reader = { .scan = scan, .space = space };
-	uint64_t slots = 0;
-	uint64_t index = 0;
-
-	if (!sets->present || address_space >= sets->size / sizeof(uint64_t))
-		return NULL;
-	struct error *err = kernel_read(
-		scan->kernel, scan->vm + sets->offset + (uint64_t)address_space * sizeof(uint64_t),
-		&slots, sizeof(slots));
-	if (err || !has(scan, SLOTS_TREE))
-		return err ? err : read_slot_array(&reader, slots);
-	err = get(scan, slots, SLOTS_INDEX, &index);
-	if (!err && index > 1)
-		err = error_new("node_idx of its memslots is %" PRIu64, index);
-	if (err)
-		return err;
-	reader.node_offset =
-		scan->members[SLOT_NODE].offset + index * (scan->members[SLOT_NODE].size / 2);
-	return rb_for_each(scan->kernel, slots + scan->members[SLOTS_TREE].offset, visit_slot,
-			   &reader);
-}
-
 static void set_tree(const struct scan *scan, const struct root *root)
 {
 	struct space *space = root->space;
@@ -390,7 +274,9 @@ static struct error *add_space(const struct scan *scan, struct root *root)
 	else
 		set_tree(scan, root);
 	if (!root->nested && !root->shadow)
-		err = inventory_warn(scan->inventory, read_slots(scan, root->address_space, space),
+		err = inventory_warn(scan->inventory,
+				     kvm_memslots_read(scan->kernel, scan->vm, root->address_space,
+						       PAGE_SHIFT, space),
 				     "memslots of a VM");
 	set_words(scan, root);
 	return err;

@@ -15,7 +15,6 @@
 #include <limits.h>
 #include <linux/kvm.h>
 #include <linux/mman.h>
-#include <linux/vfio.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -70,8 +69,6 @@ static const char *label = "vm0";
 static FILE *truth;
 static int vm = -1;
 static int vcpu = -1;
-static int container = -1;
-static const char *container_label = "vfio0";
 static struct kvm_run *run;
 static struct slot slots[MAX_SLOTS];
 static int num_slots;
@@ -208,82 +205,7 @@ static char *transparent_huge_pages(uint64_t size)
 	return memory;
 }
 
-/*
- * With a device: the VM's memory is also mapped for it by VFIO, the guest-physical address as its
- * IOVA, as every VMM does for a device that it hands to its guest.
- */
-static void open_container(const char *device)
-{
-	struct vfio_group_status status = { .argsz = sizeof(status) };
-	char path[PATH_MAX], target[PATH_MAX];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", device);
-	ssize_t length = readlink(path, target, sizeof(target) - 1);
-	if (length < 0)
-		die("%s has no IOMMU group", device);
-	target[length] = '\0';
-	snprintf(path, sizeof(path), "/dev/vfio/%s", strrchr(target, '/') + 1);
-	int group = open(path, O_RDWR);
-	container = open("/dev/vfio/vfio", O_RDWR);
-	if (group < 0 || container < 0)
-		die("cannot open %s of %s, or /dev/vfio/vfio", path, device);
-	if (ioctl(group, VFIO_GROUP_GET_STATUS, &status) ||
-	    !(status.flags & VFIO_GROUP_FLAGS_VIABLE) ||
-	    ioctl(group, VFIO_GROUP_SET_CONTAINER, &container) ||
-	    ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) ||
-	    ioctl(group, VFIO_GROUP_GET_DEVICE_FD, device) < 0)
-		die("cannot put %s into a container", device);
-}
-
-static void map_for_device(const struct slot *slot)
-{
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map),
-		.flags = VFIO_DMA_MAP_FLAG_READ |
-			 (slot->flags & KVM_MEM_READONLY ? 0 : VFIO_DMA_MAP_FLAG_WRITE),
-		.vaddr = (uintptr_t)slot->memory,
-		.iova = slot->gpa,
-		.size = slot->size,
-	};
-
-	if (ioctl(container, VFIO_IOMMU_MAP_DMA, &map))
-		die("cannot map IOVA 0x%llx", (unsigned long long)slot->gpa);
-}
-
-/* The ranges that the IOMMU can take, and what is mapped there: as guest/mapper.c has it. */
-static void write_device_truth(void)
-{
-	for (int i = 0; i < num_slots; i++) {
-		const struct slot *slot = &slots[i];
-		const char *perm = slot->flags & KVM_MEM_READONLY ? "r--" : "rw-";
-
-		if (slot->id >> 16)
-			continue;
-		fprintf(truth, "map %s 0x%llx 0x%llx %s\n", container_label,
-			(unsigned long long)slot->gpa, (unsigned long long)slot->size, perm);
-		for (uint64_t at = 0; at < slot->size; at += PAGE)
-			fprintf(truth, "page %s 0x%llx 0x%llx %s\n", container_label,
-				(unsigned long long)(slot->gpa + at),
-				(unsigned long long)physical(slot->memory + at), perm);
-	}
-}
-
-/* Where the process itself has the VM's memory. */
-static void write_process_truth(void)
-{
-	for (int i = 0; i < num_slots; i++) {
-		const struct slot *slot = &slots[i];
-
-		for (uint64_t at = 0; at < slot->size; at += PAGE) {
-			const uint64_t phys = physical(slot->memory + at);
-
-			if (phys)
-				fprintf(truth, "page pid:%d 0x%llx 0x%llx rw-\n", getpid(),
-					(unsigned long long)(uintptr_t)(slot->memory + at),
-					(unsigned long long)phys);
-		}
-	}
-}
+#include "vm_device.h"
 
 static struct slot *add_slot(uint32_t id, uint64_t gpa, uint64_t size, char *memory,
 			     uint64_t backing, uint32_t flags)
@@ -303,7 +225,7 @@ static struct slot *add_slot(uint32_t id, uint64_t gpa, uint64_t size, char *mem
 	if (!slot->state)
 		die("out of memory");
 	if (container >= 0 && id >> 16 == 0)
-		map_for_device(slot);
+		map_for_device(gpa, size, memory, !(flags & KVM_MEM_READONLY));
 	return slot;
 }
 
@@ -751,9 +673,13 @@ static void write_truth(void)
 	for (int i = 0; i < num_mmio; i++)
 		fprintf(truth, "mmio %s 0x%llx\n", label, (unsigned long long)mmio_gpas[i]);
 	write_counts();
-	if (container >= 0) {
-		write_device_truth();
-		write_process_truth();
+	for (int i = 0; i < num_slots && container >= 0; i++) {
+		const struct slot *slot = &slots[i];
+
+		if (slot->id >> 16 == 0)
+			write_device_truth(slot->gpa, slot->size, slot->memory,
+					   !(slot->flags & KVM_MEM_READONLY));
+		write_process_truth(slot->size, slot->memory);
 	}
 }
 

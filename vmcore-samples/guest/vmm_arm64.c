@@ -176,6 +176,8 @@ static char *transparent_huge_pages(uint64_t size)
 	return memory;
 }
 
+#include "vm_device.h"
+
 static struct slot *add_slot(uint64_t gpa, uint64_t size, char *memory, uint64_t backing,
 			     uint32_t flags)
 {
@@ -194,6 +196,8 @@ static struct slot *add_slot(uint64_t gpa, uint64_t size, char *memory, uint64_t
 			       calloc(size / PAGE, 1) };
 	if (!slot->state)
 		die("out of memory");
+	if (container >= 0)
+		map_for_device(gpa, size, memory, !(flags & KVM_MEM_READONLY));
 	return slot;
 }
 
@@ -482,6 +486,13 @@ static void write_truth(void)
 		write_slot(&slots[i]);
 	for (int i = 0; i < num_mmio; i++)
 		fprintf(truth, "mmio %s 0x%llx\n", label, (unsigned long long)mmio_gpas[i]);
+	for (uint32_t i = 0; i < num_slots && container >= 0; i++) {
+		const struct slot *slot = &slots[i];
+
+		write_device_truth(slot->gpa, slot->size, slot->memory,
+				   !(slot->flags & KVM_MEM_READONLY));
+		write_process_truth(slot->size, slot->memory);
+	}
 }
 
 static void make_vm(void)
@@ -508,10 +519,11 @@ static void make_vm(void)
 
 __attribute__((noreturn)) static void usage(void)
 {
-	fprintf(stderr, "usage: vmm -n LABEL -o FILE [-i BITS] [-t] [-g]\n"
+	fprintf(stderr, "usage: vmm -n LABEL -o FILE [-i BITS] [-t] [-g] [DEVICE]\n"
 			"  -i  width of guest-physical addresses (40)\n"
 			"  -t  transparent huge pages as well\n"
-			"  -g  a 1 GiB page as well\n");
+			"  -g  a 1 GiB page as well\n"
+			"  DEVICE  gets the VM's memory by VFIO (container vfio0)\n");
 	exit(EXIT_FAILURE);
 }
 
@@ -543,7 +555,7 @@ int main(int argc, char **argv)
 			usage();
 		}
 	}
-	if (!output || optind != argc)
+	if (!output || argc - optind > 1)
 		usage();
 
 	snprintf(partial, sizeof(partial), "%s.partial", output);
@@ -553,6 +565,8 @@ int main(int argc, char **argv)
 	if (!truth || pagemap < 0 || kpageflags < 0)
 		die("cannot open %s, pagemap or kpageflags", partial);
 
+	if (optind < argc)
+		open_container(argv[optind]);
 	make_vm();
 	make_guest();
 	touch_small();
