@@ -140,7 +140,8 @@ def check_machine(checker, name, directory, machine, rows, truth, tools):
         facts = (words["pid"], words["comm"], words["vcpus"], words["memslots"])
         checker.check(f"{name}: {row['space']}: list tells its owner",
                       facts == (str(machine.pid), "vmm", "1", str(len(machine.slots[space]))) and
-                      row["stage"] == "second" and row["view"] == "hw", str(row))
+                      row["stage"] == ("2" if row["format"] == "lpae_s2" else "second") and
+                      row["view"] == "hw", str(row))
         if row["format"] == "x86_64" and "CR4" in truth.registers:
             levels = 5 if truth.registers["CR4"] >> 12 & 1 else 4
             checker.check(f"{name}: {row['space']}: as many levels as the host itself ({levels})",
