@@ -9,6 +9,8 @@
 #include "reports/progress.h"
 #include "reports/trees.h"
 #include "target/error.h"
+#include "target/page_set.h"
+#include "walkers/pages.h"
 
 /* Raised when a table or column changes its meaning; columns that are only added keep it. */
 #define SCHEMA_VERSION "1"
@@ -60,6 +62,15 @@ static const struct column table_columns[] = {
 enum { TABLE_COLUMNS = sizeof(table_columns) / sizeof(table_columns[0]) };
 
 static const struct schema schema_tables = { "tables", table_columns, TABLE_COLUMNS };
+
+static const struct column page_columns[] = {
+	{ "phys", COLUMN_ADDRESS, 0, "first physical address" },
+	{ "length", COLUMN_NUMBER, 0, "bytes" },
+	{ "page_state", COLUMN_TEXT, 0, "what the kernel uses these pages for" },
+	{ "page", COLUMN_ADDRESS, 0, "kernel address of the first one's struct page" },
+};
+
+static const struct schema schema_pages = { "pages", page_columns, 4 };
 
 struct export
 {
@@ -171,15 +182,83 @@ static struct error *fill_tables(const struct export *export, struct emitter *em
 	return err;
 }
 
+/* Mapped pages, each once, as stretches of one state. */
+struct pages_arg {
+	struct emitter *emitter;
+	struct pages *pages;
+	struct page_set *seen;
+};
+
+static struct error *on_page_leaves(void *arg, const struct pt_leaves *leaves)
+{
+	const struct pages_arg *pages = arg;
+	const uint64_t last = leaves->phys + ((leaves->count << leaves->size_lg2) - 1);
+	struct error *err = NULL;
+
+	for (uint64_t phys = leaves->phys; phys <= last && !err;) {
+		struct page_info info;
+		char state[PAGE_STATE_TEXT];
+		bool added = false;
+		uint64_t length = 4096 - (phys & 4095);
+
+		err = page_set_add(pages->seen, phys, &added);
+		if (!err && added) {
+			length = page_look_run(pages->pages, phys, last, &info);
+			page_state_text(&info, state);
+			/* Up to what another space has shown already. */
+			for (uint64_t at = 4096; at < length && added && !err; at += 4096) {
+				err = page_set_add(pages->seen, phys + at, &added);
+				if (!added)
+					length = at;
+			}
+			const struct cell cells[] = { cell_number(phys), cell_number(length),
+						      cell_text(state), cell_number(info.address) };
+			if (!err)
+				err = emitter_row(pages->emitter, cells);
+		}
+		phys += length;
+	}
+	return err;
+}
+
+static struct error *fill_pages(const struct export *export, struct emitter *emitter)
+{
+	struct pages_arg arg = { .emitter = emitter };
+	struct trees trees = { 0 };
+	struct error *err = session_pages(export->session, &arg.pages);
+
+	if (err) {
+		session_message(export->session, "warning: pages: %s", err->message);
+		error_free(err);
+		return NULL;
+	}
+	err = page_set_create(&arg.seen);
+	if (!err)
+		err = trees_init(&trees, export->inventory);
+	for (size_t i = 0; i < trees.count && !err; i++) {
+		const struct space *space = trees.list[i].spaces[0];
+		const struct pt_visitor visitor = { .leaves = on_page_leaves, .arg = &arg };
+		struct pt_statistics statistics;
+		struct progress progress;
+
+		progress_init(&progress, export->session, space->name);
+		err = pt_walk(&space->tree, kernel_memory(export->session->kernel), 0, UINT64_MAX,
+			      &visitor, &progress.control, &statistics);
+		progress_deinit(&progress);
+	}
+	trees_deinit(&trees);
+	page_set_destroy(arg.seen);
+	return err;
+}
+
 /* What this file writes itself. */
 static const struct own_table {
 	const struct schema *schema;
 	fill_table *fill;
 } own_tables[] = {
-	{ &schema_units, fill_units },
-	{ &schema_devices, fill_devices },
-	{ &schema_members, fill_members },
-	{ &schema_tables, fill_tables },
+	{ &schema_units, fill_units },	   { &schema_devices, fill_devices },
+	{ &schema_members, fill_members }, { &schema_tables, fill_tables },
+	{ &schema_pages, fill_pages },
 };
 
 /* Commands whose records are tables as they are. */
@@ -202,6 +281,7 @@ static const struct command_table {
 static const char indexes[] = "CREATE INDEX mappings_phys ON mappings(phys);"
 			      "CREATE INDEX mappings_iova ON mappings(space, iova);"
 			      "CREATE INDEX tables_phys ON tables(phys);"
+			      "CREATE INDEX pages_phys ON pages(phys);"
 			      "CREATE INDEX spaces_name ON spaces(space);"
 			      "CREATE INDEX space_devices_device ON space_devices(device);";
 
