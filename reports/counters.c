@@ -2,6 +2,7 @@
 #include "reports/counters.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "reports/commands.h"
@@ -9,6 +10,7 @@
 #include "reports/trees.h"
 #include "target/error.h"
 #include "walkers/node_stats.h"
+#include "walkers/pages.h"
 
 static const struct column columns[] = {
 	{ "counter", COLUMN_TEXT, 23, "the kernel's counter, as in enum node_stat_item" },
@@ -28,7 +30,9 @@ const struct schema schema_counters = { "usage --counters", columns, COLUMNS };
 struct found {
 	uint64_t iommu;
 	uint64_t vm;
+	uint64_t roots;	  /* of VMs, which KVM does not count */
 	uint64_t unknown; /* tables that could not be read */
+	unsigned int page_shift;
 };
 
 static struct error *count_tree(struct session *session, const struct space *space,
@@ -43,10 +47,15 @@ static struct error *count_tree(struct session *session, const struct space *spa
 				    space_memory(space, kernel_memory(session->kernel)), 0,
 				    UINT64_MAX, &nothing, &progress.control, &statistics);
 	progress_deinit(&progress);
-	if (strcmp(space->kind, "vm") == 0)
-		found->vm += statistics.table_bytes / KERNEL_PAGE;
-	else
-		found->iommu += statistics.table_bytes / KERNEL_PAGE;
+	const uint64_t pages = statistics.table_bytes >> found->page_shift;
+	if (strcmp(space->kind, "vm") != 0) {
+		/* A root smaller than a page takes one. */
+		found->iommu += (statistics.table_bytes + (1ULL << found->page_shift) - 1) >>
+				found->page_shift;
+	} else {
+		found->vm += pages - (space->root_uncounted && pages ? 1 : 0);
+		found->roots += space->root_uncounted && pages ? 1 : 0;
+	}
 	found->unknown += statistics.faults[PT_FAULT_MISSING] + statistics.faults[PT_FAULT_DAMAGED];
 	return err;
 }
@@ -120,8 +129,13 @@ static struct error *print_counter(struct session *session, struct emitter *emit
 	}
 	if (!err && vm) {
 		remainder -= (int64_t)found->vm;
-		err = emit(emitter, counter, "vm-tables", (int64_t)found->vm,
-			   "second-stage page tables of virtual machines");
+		char detail[120];
+
+		snprintf(detail, sizeof(detail),
+			 "second-stage page tables of virtual machines, without %" PRIu64
+			 " roots, which KVM's TDP MMU does not count",
+			 found->roots);
+		err = emit(emitter, counter, "vm-tables", (int64_t)found->vm, detail);
 	}
 	if (!err && iommu)
 		err = emit_parts(emitter, counter, inventory, &remainder);
@@ -132,11 +146,16 @@ struct error *counters_print(struct session *session, struct emitter *emitter,
 			     const struct trees *trees)
 {
 	struct inventory *inventory = NULL;
-	struct found found = { 0 };
+	struct found found = { .page_shift = 12 };
+	struct pages *pages = NULL;
 	bool iommu_counted = false;
 	int64_t ignored = 0;
 	struct error *err = session_inventory(session, &inventory);
 
+	/* The kernel counts in pages of its own size. */
+	error_free(session_pages(session, &pages));
+	if (pages)
+		found.page_shift = pages_shift(pages);
 	for (size_t i = 0; i < trees->count && !err; i++)
 		err = count_tree(session, trees->list[i].spaces[0], &found);
 	/* Since 6.11 (NR_IOMMU_PAGES is new in it) the drivers count in both. */

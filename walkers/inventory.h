@@ -126,6 +126,7 @@ struct space {
 	enum space_mode mode;
 	struct pt_tree tree; /* of SPACE_TABLE; geometry also of SPACE_PASSTHROUGH's width */
 	uint64_t domain;     /* struct iommu_domain, when known; 0 */
+	bool root_uncounted; /* NR_SECONDARY_PAGETABLE leaves the root out: KVM's TDP MMU */
 	uint64_t object;     /* the driver's structure around it, when known; 0 */
 	/*
 	 * Nested translation is two spaces, one after the other: stage 1 maps to addresses of a

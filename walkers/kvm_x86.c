@@ -268,6 +268,8 @@ static struct error *add_space(const struct scan *scan, struct root *root)
 	space->pid = scan->pid;
 	space->stage = root->shadow ? "first" : "second";
 	space->mm = scan->mm;
+	/* mmu/tdp_mmu.c: tdp_account_mmu_page() is called for tables below the root. */
+	space->root_uncounted = root->tdp_mmu;
 	memcpy(space->comm, scan->comm, sizeof(space->comm));
 	if (root->phys == 0)
 		space_set_mode(space, SPACE_BLOCKED, "it has no table: no VCPU has run yet");
