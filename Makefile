@@ -127,7 +127,7 @@ check-aarch64: deps
 asan: deps
 	$(MAKE) BUILD=$(BUILD)/asan OPT='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
 		$(BUILD)/asan/iommupt $(BUILD)/asan/tests/run
-	tests/run-all --no-crash $(BUILD)/asan
+	IOMMUPT_TREES=300 tests/run-all --no-crash $(BUILD)/asan
 
 lint: deps
 	scripts/lint

@@ -109,7 +109,8 @@ static bool is_outside_ram(struct memory *memory, uint64_t phys)
 	uint64_t start = 0;
 	uint64_t end = 0;
 
-	return memory_next_ram(memory, 0, &start, &end) &&
+	/* A raw image does not say what is memory. */
+	return memory->ops->next_ram && memory_next_ram(memory, 0, &start, &end) &&
 	       memory->ops->probe(memory, phys) == BLOCK_OUTSIDE;
 }
 
