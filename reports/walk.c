@@ -110,7 +110,7 @@ static bool is_outside_ram(struct memory *memory, uint64_t phys)
 	uint64_t end = 0;
 
 	/* A raw image does not say what is memory. */
-	return memory->ops->next_ram && memory_next_ram(memory, 0, &start, &end) &&
+	return memory->arch != ARCH_UNKNOWN && memory_next_ram(memory, 0, &start, &end) &&
 	       memory->ops->probe(memory, phys) == BLOCK_OUTSIDE;
 }
 
