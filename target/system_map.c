@@ -74,6 +74,8 @@ static size_t system_map_find(struct symbols *symbols, const char *name, uint64_
 	const struct system_map *self = (struct system_map *)symbols;
 	size_t found = 0;
 
+	if (!self->bucket)
+		return 0;
 	for (uint32_t i = self->bucket[name_hash(name) & self->mask]; i;) {
 		const struct entry *entry = &self->entries[i - 1];
 
@@ -153,7 +155,7 @@ static struct error *parse(struct system_map *self, const char *path, size_t siz
 	self->entries = malloc((size / LINE_LEAST + 1) * sizeof(*self->entries));
 	if (!self->entries)
 		return error_no_memory();
-	for (char *line = self->text; *line;) {
+	for (char *line = self->text; line && *line;) {
 		char *end = line + strcspn(line, "\n");
 		char *const next = *end ? end + 1 : end;
 		struct entry *entry = &self->entries[self->count];
