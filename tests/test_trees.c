@@ -25,10 +25,6 @@ struct dialect {
 	uint64_t large;		/* page size bit */
 	uint64_t table_ignored; /* bits that may be anything in a table's entry */
 	uint64_t leaf_ignored;
-	bool sign_extend;
-	/* AMD v1: an entry names the level that it leads to, and large pages have replicas. */
-	bool amd;
-	uint8_t levels[7]; /* 0 ends */
 	/* Sorted by name; entry bit in a 4K leaf, and in a larger one. */
 	struct {
 		const char *name;
@@ -39,9 +35,13 @@ struct dialect {
 		const char *name;
 		uint64_t value;
 	} one_of[ONE_OF_MAX];
-	unsigned int one_of_count;
 	uint64_t (*permissions)(unsigned int perm);
 	unsigned int (*random_permissions)(struct random *random);
+	bool sign_extend;
+	/* AMD v1: an entry names the level that it leads to, and large pages have replicas. */
+	bool amd;
+	uint8_t levels[7]; /* 0 ends */
+	unsigned int one_of_count;
 };
 
 static uint64_t vtd_permissions(unsigned int perm)
@@ -887,7 +887,7 @@ static void test_decode(void)
 
 	for (const struct pt_format *const *format = pt_formats; *format; format++) {
 		for (unsigned int round = 0; round < 2000; round++) {
-			uint64_t block[BLOCK];
+			uint64_t block[BLOCK] = { 0 };
 			struct pt_parameters parameters = {
 				.levels = (uint8_t)(4 + round % 2),
 				.dirty_tracking = round % 3,
