@@ -111,6 +111,27 @@ enum block_status memory_read(struct memory *memory, uint64_t phys, void *data, 
 	return request.status;
 }
 
+void memory_fetch(struct memory *memory, struct block_request *requests, size_t count)
+{
+	if (memory->ops->fetch) {
+		memory->ops->fetch(memory, requests, count);
+		return;
+	}
+	memory->ops->read(memory, requests, count);
+	for (size_t i = 0; i < count; i++)
+		requests[i].bytes = requests[i].data;
+}
+
+const void *memory_zeros(void)
+{
+	static const union {
+		unsigned char bytes[MEMORY_BLOCK_MAX];
+		uint64_t align;
+	} zeros;
+
+	return zeros.bytes;
+}
+
 bool memory_next_ram(struct memory *memory, uint64_t from, uint64_t *start, uint64_t *end)
 {
 	return memory->ops->next_ram && memory->ops->next_ram(memory, from, start, end);

@@ -23,13 +23,18 @@ enum block_status {
 	BLOCK_DAMAGED, /* in the dump, but it cannot be read or decompressed, or it is cut off */
 };
 
-/* A block of physical memory to read; `status` and the bytes at `data` are the answer. */
+/* A block of physical memory to read; `status` and the bytes are the answer. */
 struct block_request {
 	uint64_t phys; /* any alignment */
-	void *data;    /* @len bytes, the caller's */
+	void *data;    /* room for @len bytes, the caller's */
 	uint32_t len;
 	enum block_status status;
+	/* Of memory_fetch(), when BLOCK_OK: where the bytes are; read-only, see there. */
+	const void *bytes;
 };
+
+/* What memory_fetch() takes at most in one block: the largest page of any dump. */
+enum { MEMORY_BLOCK_MAX = 1 << 16 };
 
 /* One ELF-style note of the dump (CPU registers); borrowed from the memory. */
 struct memory_note {
@@ -43,6 +48,8 @@ struct memory_ops {
 	const char *name; /* "kdumpfile", "raw", "crash" */
 	/* Read @count blocks. Never fails as a whole: each request has its own status. */
 	void (*read)(struct memory *memory, struct block_request *requests, size_t count);
+	/* As memory_fetch(); NULL: by read(). */
+	void (*fetch)(struct memory *memory, struct block_request *requests, size_t count);
 	/* BLOCK_OK or BLOCK_MISSING when @phys is memory, else BLOCK_OUTSIDE. */
 	enum block_status (*probe)(struct memory *memory, uint64_t phys);
 	/*
@@ -66,7 +73,8 @@ struct memory {
 	char *vmcoreinfo;      /* text of the VMCOREINFO note, NUL-terminated; NULL when none */
 	struct memory_note *notes;
 	size_t note_count;
-	bool borrowed; /* the strings and notes belong to another memory */
+	bool borrowed;	 /* the strings and notes belong to another memory */
+	bool concurrent; /* fetch() may be called by several threads at once */
 };
 
 /*
@@ -78,6 +86,17 @@ void memory_close(struct memory *memory);
 
 /* memory_read() - one block; BLOCK_OK or the reason why not. */
 enum block_status memory_read(struct memory *memory, uint64_t phys, void *data, uint32_t len);
+
+/*
+ * memory_fetch() - read @count blocks, and leave the bytes where they are if they can stay there:
+ * each request's `bytes` points to them, into the caller's `data` or into memory of the backend
+ * that lives as long as @memory. A block known to be all zeros, because the file says so without
+ * its being read, has bytes == memory_zeros(). Several threads may call it if `concurrent` is set.
+ */
+void memory_fetch(struct memory *memory, struct block_request *requests, size_t count);
+
+/* memory_zeros() - MEMORY_BLOCK_MAX bytes of zeros, the same at every call. */
+const void *memory_zeros(void);
 
 /* memory_next_ram() - see struct memory_ops. */
 bool memory_next_ram(struct memory *memory, uint64_t from, uint64_t *start, uint64_t *end);
