@@ -179,39 +179,6 @@ static struct error *check_alias(struct checker *checker, const struct space *sp
 		      original);
 }
 
-/*
- * VT-d's driver gives each alias an entry of its own, equal to the device's (AMD's aliases have
- * rows in any case; SMMUs know no requester IDs). One that is not present has no row.
- */
-static struct error *check_missing_aliases(struct checker *checker, const struct space *space,
-					   const struct device *device)
-{
-	struct error *err = NULL;
-
-	if (!device->unit || strcmp(device->unit->driver, "intel-iommu") != 0 ||
-	    space->mode != SPACE_TABLE)
-		return NULL;
-	for (size_t i = 0; i < device->alias_count && !err; i++) {
-		uint64_t value = 0;
-		char name[NAME_BYTES];
-		const struct finding finding = {
-			.rule = RULE_ALIAS_DIFFERS,
-			.space = space->name,
-			.phys = deciding_entry(space, &value),
-			.has_phys = true,
-		};
-
-		device_pci_name(device->dma_segment, device->alias_rids[i], name, sizeof(name));
-		checker->counts[RULE_ALIAS_DIFFERS].looked++;
-		if (!hardware_space(checker->inventory, name))
-			err = check_report(checker, &finding,
-					   "the device's entry at 0x%" PRIx64 " (0x%" PRIx64
-					   ") translates, but its requests as %s have no entry",
-					   finding.phys, value, name);
-	}
-	return err;
-}
-
 static struct error *check_stale(struct checker *checker, const struct space *space)
 {
 	uint64_t value = 0;
@@ -242,8 +209,6 @@ static struct error *check_space(struct checker *checker, const struct space *sp
 		return space->mode == SPACE_BLOCKED ? NULL : check_stale(checker, space);
 	if (is_alias(device))
 		err = check_alias(checker, space, device);
-	else
-		err = check_missing_aliases(checker, space, device);
 	const struct space *software = software_space(checker->inventory, device);
 	return err || !software ? err : compare(checker, space, software);
 }

@@ -87,6 +87,7 @@ static const struct type_query fields[FIELDS] = {
 
 enum {
 	PAGE_BYTES = 4096,
+	RIDS = 65536,
 	TABLES = 512,		     /* context tables of one unit, at most (scalable mode) */
 	PASID_DIRECTORY_MAX = 16384, /* entries: PDTS is 3 bits */
 	PASID_TABLE_ENTRIES = 64,
@@ -450,21 +451,38 @@ static bool context_present(const struct scan *scan, uint16_t rid)
 	return lo & 1;
 }
 
-/* The devices that the kernel puts behind this unit, then what only the tables know. */
+/* Note in @rids the requester IDs that the DMA of the unit's devices may carry beside their own. */
+static void mark_aliases(const struct scan *scan, bool *rids)
+{
+	for (size_t i = 0; i < scan->inventory->device_count; i++) {
+		const struct device *device = scan->inventory->devices[i];
+
+		for (size_t j = 0; device->unit == scan->unit && j < device->alias_count; j++)
+			rids[device->alias_rids[j]] = true;
+	}
+}
+
+/*
+ * The devices that the kernel puts behind this unit, then what only the tables know. The driver
+ * gives each alias an entry of its own, equal to its device's, so one without is a row, too.
+ */
 static struct error *read_requesters(const struct scan *scan)
 {
 	const size_t known = scan->inventory->device_count;
+	bool aliases[RIDS] = { false };
 	struct error *err = NULL;
+
+	mark_aliases(scan, aliases);
 
 	for (size_t i = 0; i < known && !err; i++) {
 		if (scan->inventory->devices[i]->unit == scan->unit &&
 		    scan->inventory->devices[i]->has_dma_rid)
 			err = read_requester(scan, scan->inventory->devices[i]);
 	}
-	for (unsigned int rid = 0; rid < 65536 && !err; rid++) {
+	for (unsigned int rid = 0; rid < RIDS && !err; rid++) {
 		bool alias = false;
 
-		if (!context_present(scan, (uint16_t)rid))
+		if (!aliases[rid] && !context_present(scan, (uint16_t)rid))
 			continue;
 		struct device *device = inventory_find_rid(scan->inventory, scan->unit->segment,
 							   (uint16_t)rid, &alias);
