@@ -851,8 +851,9 @@ static struct error *read_ids(const struct scan *scan, uint64_t domain, bool gue
 	return err;
 }
 
-static struct error *read_domain(const struct scan *scan, struct space *space)
+static struct error *read_domain(const void *arg, struct space *space)
 {
+	const struct scan *scan = arg;
 	const uint64_t domain = space->domain - scan->members[DOMAIN_COMMON].offset;
 	struct domain_table table = { 0 };
 	uint64_t dirty = 0;
@@ -877,26 +878,12 @@ static struct error *read_domain(const struct scan *scan, struct space *space)
 	return NULL;
 }
 
-static struct error *fill_domain(void *arg, struct space *space, uint32_t type)
-{
-	const struct scan *scan = arg;
-
-	switch (type) {
-	case DOMAIN_BLOCKED:
-		space_set_mode(space, SPACE_BLOCKED, "blocking domain");
-		return NULL;
-	case DOMAIN_IDENTITY:
-		set_passthrough(space, "identity domain");
-		return NULL;
-	case DOMAIN_UNMANAGED:
-	case DOMAIN_DMA:
-	case DOMAIN_DMA_FQ:
-		return read_domain(scan, space);
-	default:
-		space_set_mode(space, SPACE_UNKNOWN, "%s domains are not decoded yet", space->type);
-		return NULL;
-	}
-}
+static const struct domain_family domains = {
+	.driver = "amd-iommu",
+	.process_format = &pt_format_x86_64,
+	.set_passthrough = set_passthrough,
+	.read = read_domain,
+};
 
 static struct error *discover(struct kernel *kernel, struct inventory *inventory)
 {
@@ -919,7 +906,7 @@ static struct error *discover(struct kernel *kernel, struct inventory *inventory
 	if (!err)
 		err = read_units(scan, head);
 	if (!err)
-		err = domains_discover(kernel, inventory, "amd-iommu", fill_domain, scan);
+		err = domains_discover(kernel, inventory, &domains, scan);
 	while (scan->segments) {
 		struct segment *segment = scan->segments;
 

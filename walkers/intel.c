@@ -807,8 +807,9 @@ static struct error *read_ids(const struct scan *scan, uint64_t domain, struct s
 	return NULL;
 }
 
-static struct error *read_domain(const struct scan *scan, struct space *space)
+static struct error *read_domain(const void *arg, struct space *space)
 {
+	const struct scan *scan = arg;
 	const uint64_t domain = space->domain - scan->members[DOMAIN_COMMON].offset;
 	uint64_t root = 0;
 	uint64_t dirty = 0;
@@ -843,8 +844,9 @@ static struct error *read_domain(const struct scan *scan, struct space *space)
  * table unless the hardware passes through (hw_pass_through); a newer one is a bare static
  * object without a table.
  */
-static bool identity_has_table(const struct scan *scan, uint64_t common)
+static bool identity_has_table(const void *arg, uint64_t common)
 {
+	const struct scan *scan = arg;
 	uint64_t address = 0;
 	uint64_t si_domain = 0;
 	int32_t pass_through = 0;
@@ -859,28 +861,19 @@ static bool identity_has_table(const struct scan *scan, uint64_t common)
 	return !pass_through;
 }
 
-static struct error *fill_domain(void *arg, struct space *space, uint32_t type)
+static void set_passthrough(struct space *space, const char *why)
 {
-	const struct scan *scan = arg;
-
-	if (type == DOMAIN_BLOCKED) {
-		space_set_mode(space, SPACE_BLOCKED, "blocking domain");
-		return NULL;
-	}
-	if (type == DOMAIN_SVA)
-		return domain_set_mm(scan->kernel, space, &pt_format_vtd_fs);
-	if (type == DOMAIN_IDENTITY && !identity_has_table(scan, space->domain)) {
-		set_tree(space, 2, 0, false);
-		space_set_mode(space, SPACE_PASSTHROUGH, "identity domain");
-		return NULL;
-	}
-	if (type != DOMAIN_UNMANAGED && type != DOMAIN_DMA && type != DOMAIN_DMA_FQ &&
-	    type != DOMAIN_IDENTITY) {
-		space_set_mode(space, SPACE_UNKNOWN, "%s domains are not decoded yet", space->type);
-		return NULL;
-	}
-	return read_domain(scan, space);
+	set_tree(space, 2, 0, false);
+	space_set_mode(space, SPACE_PASSTHROUGH, "%s", why);
 }
+
+static const struct domain_family domains = {
+	.driver = "intel-iommu",
+	.process_format = &pt_format_vtd_fs,
+	.set_passthrough = set_passthrough,
+	.read = read_domain,
+	.identity_has_table = identity_has_table,
+};
 
 static struct error *discover(struct kernel *kernel, struct inventory *inventory)
 {
@@ -899,7 +892,7 @@ static struct error *discover(struct kernel *kernel, struct inventory *inventory
 	if (!err)
 		err = read_units(scan, head);
 	if (!err)
-		err = domains_discover(kernel, inventory, "intel-iommu", fill_domain, scan);
+		err = domains_discover(kernel, inventory, &domains, scan);
 	free(scan);
 	return err;
 }

@@ -463,31 +463,27 @@ static struct error *read_units(struct scan *scan, uint64_t head)
 	return err ? err : inventory_warn(scan->inventory, cursor.error, "iommu_device_list");
 }
 
-static struct error *fill_domain(void *arg, struct space *space, uint32_t type)
+static void set_passthrough(struct space *space, const char *why)
+{
+	error_free(pt_geometry_init(&pt_format_lpae_s1, NULL, &space->tree.geometry));
+	space_set_mode(space, SPACE_PASSTHROUGH, "%s", why);
+}
+
+static struct error *read_domain(const void *arg, struct space *space)
 {
 	const struct scan *scan = arg;
 	uint64_t ops = 0;
 
-	switch (type) {
-	case DOMAIN_BLOCKED:
-		space_set_mode(space, SPACE_BLOCKED, "blocking domain");
-		return NULL;
-	case DOMAIN_IDENTITY:
-		error_free(pt_geometry_init(&pt_format_lpae_s1, NULL, &space->tree.geometry));
-		space_set_mode(space, SPACE_PASSTHROUGH, "identity domain");
-		return NULL;
-	case DOMAIN_UNMANAGED:
-	case DOMAIN_DMA:
-	case DOMAIN_DMA_FQ:
-		break;
-	default:
-		space_set_mode(space, SPACE_UNKNOWN, "%s domains are not decoded yet", space->type);
-		return NULL;
-	}
 	space->object = space->domain - scan->members[DOMAIN_COMMON].offset;
 	struct error *err = get(scan, space->object, DOMAIN_TABLE_OPS, &ops);
 	return err ? err : io_pgtable_fill(scan->kernel, ops, space);
 }
+
+static const struct domain_family domains = {
+	.driver = "arm-smmu",
+	.set_passthrough = set_passthrough,
+	.read = read_domain,
+};
 
 static struct error *discover(struct kernel *kernel, struct inventory *inventory)
 {
@@ -501,7 +497,7 @@ static struct error *discover(struct kernel *kernel, struct inventory *inventory
 	if (err || !scan.members[SMMU_UNIT].present)
 		return err;
 	err = read_units(&scan, head);
-	return err ? err : domains_discover(kernel, inventory, "arm-smmu", fill_domain, &scan);
+	return err ? err : domains_discover(kernel, inventory, &domains, &scan);
 }
 
 const struct walker walker_smmu_v2 = {

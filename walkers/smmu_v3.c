@@ -767,8 +767,9 @@ static struct error *read_units(struct scan *scan, uint64_t head)
 	return err ? err : inventory_warn(scan->inventory, cursor.error, "iommu_device_list");
 }
 
-static struct error *read_domain(const struct scan *scan, struct space *space)
+static struct error *read_domain(const void *arg, struct space *space)
 {
+	const struct scan *scan = arg;
 	enum { STAGE_1 = 0, STAGE_2 = 1 };
 	const enum field asid = scan->members[DOMAIN_ASID].present ? DOMAIN_ASID : DOMAIN_ASID_OLD;
 	uint64_t ops = 0;
@@ -792,24 +793,12 @@ static struct error *read_domain(const struct scan *scan, struct space *space)
 	return err ? err : io_pgtable_fill(scan->kernel, ops, space);
 }
 
-static struct error *fill_domain(void *arg, struct space *space, uint32_t type)
-{
-	switch (type) {
-	case DOMAIN_BLOCKED:
-		space_set_mode(space, SPACE_BLOCKED, "blocking domain");
-		return NULL;
-	case DOMAIN_IDENTITY:
-		set_passthrough(space, "identity domain");
-		return NULL;
-	case DOMAIN_UNMANAGED:
-	case DOMAIN_DMA:
-	case DOMAIN_DMA_FQ:
-		return read_domain(arg, space);
-	default:
-		space_set_mode(space, SPACE_UNKNOWN, "%s domains are not decoded yet", space->type);
-		return NULL;
-	}
-}
+static const struct domain_family domains = {
+	.driver = "arm-smmu-v3",
+	.process_format = &pt_format_lpae_s1,
+	.set_passthrough = set_passthrough,
+	.read = read_domain,
+};
 
 static struct error *discover(struct kernel *kernel, struct inventory *inventory)
 {
@@ -828,7 +817,7 @@ static struct error *discover(struct kernel *kernel, struct inventory *inventory
 	if (!err && scan->members[SMMU_UNIT].present)
 		err = read_units(scan, head);
 	if (!err)
-		err = domains_discover(kernel, inventory, "arm-smmu-v3", fill_domain, scan);
+		err = domains_discover(kernel, inventory, &domains, scan);
 	free(scan);
 	return err;
 }
