@@ -124,6 +124,29 @@ check-aarch64: deps
 	scripts/install-packages scripts/packages-aarch64
 	scripts/check-aarch64 $(BUILD)
 
+# Fuzzers: with libFuzzer (clang) by `make fuzz`, without an engine by `make check`; tests/fuzz/.
+FORMATS := amdv1 ept lpae_s1 lpae_s2 vtd_fs vtd_ss x86_64
+FUZZERS := $(FORMATS:%=fuzz-format-%) $(patsubst tests/fuzz/%.c,fuzz-%,$(filter-out \
+           tests/fuzz/replay.c tests/fuzz/format.c,$(sort $(wildcard tests/fuzz/*.c))))
+FUZZ_ENGINE ?= $(BUILD)/tests/fuzz/replay.o
+
+fuzzers: $(FUZZERS:%=$(BUILD)/%)
+
+$(BUILD)/fuzz-format-%: $(BUILD)/tests/fuzz/format.o $(LIBRARY) $(filter %.o,$(FUZZ_ENGINE))
+	$(SAY) LD $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(filter-out %.o,$(FUZZ_ENGINE)) $(LIBS) -o $@
+
+$(BUILD)/fuzz-%: $(BUILD)/tests/fuzz/%.o $(LIBRARY) $(filter %.o,$(FUZZ_ENGINE))
+	$(SAY) LD $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(filter-out %.o,$(FUZZ_ENGINE)) $(LIBS) -o $@
+
+SECONDS ?= 60
+fuzz: deps
+	scripts/install-packages scripts/packages-fuzz
+	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang FUZZ_ENGINE=-fsanitize=fuzzer fuzzers \
+		OPT='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+	tests/fuzz/run $(BUILD)/fuzz $(SECONDS)
+
 asan: deps
 	$(MAKE) BUILD=$(BUILD)/asan OPT='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
 		$(BUILD)/asan/iommupt $(BUILD)/asan/tests/run
@@ -150,9 +173,11 @@ help:
 	@echo 'make check-crash-arm64    the extension in a crash for arm64 dumps, built from source'
 	@echo 'make samples              make every sample vmcore'
 	@echo 'make asan                 the tests under AddressSanitizer and UBSan'
+	@echo 'make fuzz SECONDS=60      every fuzzer for so long (libFuzzer, AddressSanitizer, UBSan)'
 	@echo 'make lint                 clang-format, clang-tidy, cppcheck, shellcheck'
 	@echo 'make install DESTDIR= PREFIX=/usr/local'
 	@echo 'make clean'
 
-.PHONY: all deps demo check check-kernels check-aarch64 check-crash-all check-crash-arm64 samples asan lint install clean help
+.PHONY: all deps demo check check-kernels check-aarch64 check-crash-all check-crash-arm64 samples asan lint install clean help fuzz fuzzers
 .DELETE_ON_ERROR:
+.SECONDARY:
