@@ -89,7 +89,7 @@ demo: deps
 	scripts/demo $(BUILD)
 
 check: deps
-	$(MAKE) all $(BUILD)/tests/run
+	$(MAKE) all fuzzers $(BUILD)/tests/run
 	tests/run-all $(BUILD)
 
 # Every recipe there is, booted and compared; needs some GB of disk and half an hour.
@@ -149,7 +149,7 @@ fuzz: deps
 
 asan: deps
 	$(MAKE) BUILD=$(BUILD)/asan OPT='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
-		$(BUILD)/asan/iommupt $(BUILD)/asan/tests/run
+		$(BUILD)/asan/iommupt $(BUILD)/asan/tests/run fuzzers
 	IOMMUPT_TREES=300 tests/run-all --no-crash $(BUILD)/asan
 
 lint: deps

@@ -33,6 +33,9 @@ struct block_request {
 	const void *bytes;
 };
 
+/* No physical address is wider than 52 bits (Intel, AMD and Arm manuals). */
+#define MEMORY_END (1ULL << 52)
+
 /* What memory_fetch() takes at most in one block: the largest page of any dump. */
 enum { MEMORY_BLOCK_MAX = 1 << 16 };
 
