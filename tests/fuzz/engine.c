@@ -139,6 +139,7 @@ static struct error *make_tree(struct input *input, struct pt_tree *tree)
 
 	while (pt_formats[formats])
 		formats++;
+	REQUIRE(formats);
 	const struct pt_parameters parameters = {
 		.levels = input_u8(input) % 7,
 		.granule_lg2 = granules[flags & 3],

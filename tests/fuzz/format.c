@@ -25,6 +25,7 @@ static const struct pt_format *choose_format(uint8_t number)
 
 	while (pt_formats[count])
 		count++;
+	REQUIRE(count);
 	return chosen ? chosen : pt_formats[number % count];
 }
 
