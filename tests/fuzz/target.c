@@ -66,8 +66,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = '\0';
 	/* Words end with a newline; nothing may be written outside the folder. */
-	for (size_t i = 0; i < size; i++)
-		text[i] = text[i] == '/' ? '_' : text[i];
+	for (size_t i = 0; i < size; i++) {
+		if (text[i] == '/')
+			text[i] = '_';
+	}
 	for (char *word = text; word && count <= WORDS_MAX;) {
 		char *next = strchr(word, '\n');
 
