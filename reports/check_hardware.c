@@ -59,8 +59,10 @@ static struct error *report(struct checker *checker, enum rule rule, const struc
 
 	return check_report(checker, &finding,
 			    "%s; hardware's entry at 0x%" PRIx64 " (0x%" PRIx64
-			    ") %s, root 0x%" PRIx64 "; %s (%s) %s, root 0x%" PRIx64,
+			    ") %s%s%s, root 0x%" PRIx64 "; %s (%s) %s, root 0x%" PRIx64,
 			    what, entry, value, mode_text(hw->mode),
+			    hw->mode == SPACE_BLOCKED ? ": " : "",
+			    hw->mode == SPACE_BLOCKED ? hw->reason : "",
 			    hw->mode == SPACE_TABLE ? hw->tree.root : 0, sw->name,
 			    sw->type[0] ? sw->type : sw->kind, mode_text(sw->mode),
 			    sw->mode == SPACE_TABLE ? sw->tree.root : 0);
