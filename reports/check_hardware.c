@@ -130,7 +130,8 @@ static struct error *compare(struct checker *checker, const struct space *hw,
 {
 	checker->counts[RULE_HW_MODE].looked++;
 	if (hw->mode == SPACE_UNKNOWN || sw->mode == SPACE_UNKNOWN) {
-		checker->counts[RULE_HW_MODE].unknown++;
+		for (unsigned int rule = RULE_HW_MODE; rule <= RULE_HW_DOMAIN_ID; rule++)
+			checker->counts[rule].unknown++;
 		return NULL;
 	}
 	if (hw->mode != sw->mode)

@@ -222,6 +222,21 @@ static struct error *on_table(void *arg, const struct pt_table *table)
 	return NULL;
 }
 
+/* A table that is not in the dump: what it maps, and it itself, was not looked at. */
+static bool is_unknown(const struct pt_fault *fault)
+{
+	return fault->kind == PT_FAULT_MISSING || fault->kind == PT_FAULT_DAMAGED;
+}
+
+static struct error *on_fault(void *arg, const struct pt_fault *fault)
+{
+	const struct page_check *check = arg;
+
+	for (unsigned int rule = RULE_FREE_MAPPED; rule <= RULE_TABLE_STATE; rule++)
+		check->checker->counts[rule].unknown += is_unknown(fault);
+	return NULL;
+}
+
 static struct error *walk(struct checker *checker, const struct space *space,
 			  const struct pt_visitor *visitor)
 {
@@ -240,6 +255,7 @@ static struct error *check_space(struct page_check *check, const struct space *s
 	const struct pt_visitor visitor = {
 		.table = on_table,
 		.leaves = on_leaves,
+		.fault = on_fault,
 		.arg = check,
 	};
 
@@ -334,6 +350,19 @@ static struct error *mark_leaves(void *arg, const struct pt_leaves *leaves)
 	return err;
 }
 
+static enum rule sharing_rule(const struct sharing *sharing)
+{
+	return sharing->devices_only ? RULE_VMS_SHARE : RULE_ANON_SHARED;
+}
+
+static struct error *note_unknown(void *arg, const struct pt_fault *fault)
+{
+	const struct sharing *sharing = arg;
+
+	sharing->checker->counts[sharing_rule(sharing)].unknown += is_unknown(fault);
+	return NULL;
+}
+
 /* A page of the user at hand: did anybody before it have it, and may one of the two write? */
 static struct error *merge_page(void *arg, uint64_t phys)
 {
@@ -355,7 +384,9 @@ static struct error *merge_page(void *arg, uint64_t phys)
 static struct error *mark_process(void *arg, const struct process *process)
 {
 	struct sharing *sharing = arg;
-	const struct pt_visitor visitor = { .leaves = mark_leaves, .arg = sharing };
+	const struct pt_visitor visitor = { .leaves = mark_leaves,
+					    .fault = note_unknown,
+					    .arg = sharing };
 	struct space space = { 0 };
 
 	if (process->mm != sharing->mm || !process->known)
@@ -366,12 +397,18 @@ static struct error *mark_process(void *arg, const struct process *process)
 
 static struct error *note_process(void *arg, const struct process *process)
 {
+	const struct sharing *sharing = arg;
+
+	/* Its table was not found: nobody knows what it has. */
+	sharing->checker->counts[RULE_ANON_SHARED].unknown += !process->known;
 	return add_user(arg, process->mm);
 }
 
 static struct error *mark_user(struct sharing *sharing, const struct trees *trees)
 {
-	const struct pt_visitor visitor = { .leaves = mark_leaves, .arg = sharing };
+	const struct pt_visitor visitor = { .leaves = mark_leaves,
+					    .fault = note_unknown,
+					    .arg = sharing };
 	struct error *err = mapped_create(&sharing->own);
 
 	for (size_t i = 0; i < trees->count && !err; i++) {
@@ -463,7 +500,7 @@ static struct error *report_shared(struct page_check *check, enum rule rule,
 
 static struct error *report_all_shared(struct page_check *check, struct sharing *sharing)
 {
-	const enum rule rule = sharing->devices_only ? RULE_VMS_SHARE : RULE_ANON_SHARED;
+	const enum rule rule = sharing_rule(sharing);
 	struct shared_page shared = { .check = check, .devices_only = sharing->devices_only };
 	struct reverse_map map = { 0 };
 
