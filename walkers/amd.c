@@ -15,6 +15,7 @@
 
 #include "target/error.h"
 #include "target/kernel.h"
+#include "walkers/amd_parts.h"
 #include "walkers/domains.h"
 #include "walkers/inventory.h"
 
@@ -743,6 +744,9 @@ static struct error *read_unit(struct scan *scan, uint64_t iommu)
 		return err;
 	unit->segment = segment->id;
 	unit->root = segment->table;
+	err = amd_parts_read(scan->kernel, unit, iommu, segment->unit ? 0 : segment->address);
+	if (err)
+		return err;
 	if (!segment->unit)
 		segment->unit = unit;
 	err = claim_devices(scan, unit, segment);
