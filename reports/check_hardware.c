@@ -59,8 +59,10 @@ static struct error *report(struct checker *checker, enum rule rule, const struc
 
 	return check_report(checker, &finding,
 			    "%s; hardware's entry at 0x%" PRIx64 " (0x%" PRIx64
-			    ") %s, root 0x%" PRIx64 "; %s (%s) %s, root 0x%" PRIx64,
+			    ") %s%s%s, root 0x%" PRIx64 "; %s (%s) %s, root 0x%" PRIx64,
 			    what, entry, value, mode_text(hw->mode),
+			    hw->mode == SPACE_BLOCKED ? ": " : "",
+			    hw->mode == SPACE_BLOCKED ? hw->reason : "",
 			    hw->mode == SPACE_TABLE ? hw->tree.root : 0, sw->name,
 			    sw->type[0] ? sw->type : sw->kind, mode_text(sw->mode),
 			    sw->mode == SPACE_TABLE ? sw->tree.root : 0);
@@ -128,7 +130,8 @@ static struct error *compare(struct checker *checker, const struct space *hw,
 {
 	checker->counts[RULE_HW_MODE].looked++;
 	if (hw->mode == SPACE_UNKNOWN || sw->mode == SPACE_UNKNOWN) {
-		checker->counts[RULE_HW_MODE].unknown++;
+		for (unsigned int rule = RULE_HW_MODE; rule <= RULE_HW_DOMAIN_ID; rule++)
+			checker->counts[rule].unknown++;
 		return NULL;
 	}
 	if (hw->mode != sw->mode)

@@ -246,6 +246,17 @@ static struct error *describe_space(struct map_owner *owner, const struct space 
 	return err;
 }
 
+uint64_t space_owner_mm(const struct space *space)
+{
+	if (space->mm)
+		return space->mm;
+	for (size_t i = 0; i < space->device_count; i++) {
+		if (space->devices[i]->owned_by_user)
+			return space->devices[i]->user.mm;
+	}
+	return 0;
+}
+
 static struct error *owner_init(struct map_owner *owner, const struct space *space)
 {
 	*owner = (struct map_owner){
@@ -256,6 +267,7 @@ static struct error *owner_init(struct map_owner *owner, const struct space *spa
 		.dirty_tracking = space->tree.geometry.dirty_tracking,
 		.passthrough = space->mode == SPACE_PASSTHROUGH,
 		.last_address = pt_last_address(&space->tree.geometry),
+		.mm = space_owner_mm(space),
 	};
 	return owner->space && owner->devices && owner->owner ? NULL : error_no_memory();
 }

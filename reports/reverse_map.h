@@ -15,6 +15,7 @@
 struct error;
 struct pt_format;
 struct session;
+struct space;
 
 /* Physical addresses, inclusive. */
 struct extent {
@@ -32,7 +33,12 @@ struct map_owner {
 	bool dirty_tracking;
 	bool passthrough; /* every address up to last_address is mapped to itself */
 	uint64_t last_address;
+	uint64_t mm; /* struct mm_struct that owns the memory; 0: the kernel's, not known, or of an
+		      * index */
 };
+
+/* space_owner_mm() - that, of a space. */
+uint64_t space_owner_mm(const struct space *space);
 
 /* A contiguous mapping, or with is_table page-table pages of the owner. */
 struct map_run {

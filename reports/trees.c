@@ -120,3 +120,16 @@ struct error *tree_devices(const struct tree *tree, char **ret)
 	*ret = NULL;
 	return error_no_memory();
 }
+
+struct error *trees_count_once(struct page_set *counted, const struct pt_table *table,
+			       bool *repeated)
+{
+	enum { PAGE_BYTES = 4096 };
+	bool added = true;
+	struct error *err = NULL;
+
+	if (!table->repeated && table->entry_count * sizeof(uint64_t) >= PAGE_BYTES)
+		err = page_set_add(counted, table->phys, &added);
+	*repeated = table->repeated || !added;
+	return err;
+}

@@ -109,7 +109,8 @@ struct usage {
 	size_t bucket_count;
 	struct queue queues[PT_MAX_LEVELS];
 	struct nodes nodes;
-	struct pages *pages; /* NULL: not known */
+	struct pages *pages;	  /* NULL: not known */
+	struct page_set *counted; /* tables of the spaces before, too */
 	unsigned int top_level;
 	struct table_faults faults;
 };
@@ -233,10 +234,12 @@ static struct error *on_table(void *arg, const struct pt_table *table)
 		.start = table->iova,
 		.last = table_last(table, walk->geometry),
 		.bytes = table->entry_count * sizeof(uint64_t),
-		.repeated = table->repeated,
 	};
 	uint64_t used = 0;
+	struct error *err = trees_count_once(usage->counted, table, &item.repeated);
 
+	if (err)
+		return err;
 	for (size_t i = 0; i < table->run_count; i++) {
 		used += table->runs[i].kind == PT_EMPTY ? 0 : table->runs[i].count;
 		item.referenced |= table->runs[i].kind == PT_INVALID;
@@ -244,12 +247,12 @@ static struct error *on_table(void *arg, const struct pt_table *table)
 	struct page_info info = { 0 };
 	if (usage->pages)
 		page_look(usage->pages, table->phys, &info);
-	struct error *err = get_bucket(usage, table->level, nodes_find(&usage->nodes, table->phys),
-				       info.memcg, &item.bucket);
+	err = get_bucket(usage, table->level, nodes_find(&usage->nodes, table->phys), info.memcg,
+			 &item.bucket);
 	if (err)
 		return err;
 	struct bucket *bucket = &usage->buckets[item.bucket];
-	if (!table->repeated) {
+	if (!item.repeated) {
 		bucket->tables++;
 		bucket->bytes += item.bytes;
 		bucket->empty += used == 0;
@@ -345,6 +348,7 @@ static void usage_reset(struct usage *usage)
 		.session = usage->session,
 		.nodes = usage->nodes,
 		.pages = usage->pages,
+		.counted = usage->counted,
 	};
 }
 
@@ -413,10 +417,13 @@ static struct error *print_usage(struct session *session, struct emitter *emitte
 	struct bucket total = { 0 };
 	struct error *err = open_places(&usage);
 
+	if (!err)
+		err = page_set_create(&usage.counted);
 	for (size_t i = 0; i < trees->count && !err; i++)
 		err = print_tree(&usage, emitter, &trees->list[i], &total);
 	nodes_free(&usage.nodes);
 	pages_destroy(usage.pages);
+	page_set_destroy(usage.counted);
 	if (err)
 		return err;
 	session_message(session,

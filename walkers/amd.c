@@ -15,6 +15,7 @@
 
 #include "target/error.h"
 #include "target/kernel.h"
+#include "walkers/amd_parts.h"
 #include "walkers/domains.h"
 #include "walkers/inventory.h"
 
@@ -148,7 +149,7 @@ static bool set_host_tree(const struct scan *scan, struct space *space, unsigned
 	};
 
 	if (mode < 1 || mode > 6) {
-		space_set_mode(space, SPACE_UNKNOWN, "paging mode %u is reserved", mode);
+		space_set_mode(space, SPACE_BLOCKED, "paging mode %u is reserved", mode);
 		return false;
 	}
 	return set_geometry(space, &pt_format_amdv1, &parameters);
@@ -305,7 +306,7 @@ static struct error *add_guest_table(struct guest *guest, const struct space *wa
 		return err;
 	space->tree.perm = (uint8_t)(dte_perm(dte) | PT_X);
 	if (dte_guest_levels(dte) == 0) {
-		space_set_mode(space, SPACE_UNKNOWN, "guest paging mode %u is reserved",
+		space_set_mode(space, SPACE_BLOCKED, "guest paging mode %u is reserved",
 			       (unsigned int)pt_field(dte[2], 55, 54));
 	} else if (!dte_perm(dte)) {
 		space_set_mode(space, SPACE_BLOCKED, "IR and IW are 0 in the device table entry");
@@ -380,7 +381,7 @@ static struct error *read_guest(const struct scan *scan, const struct unit *unit
 	struct space *space = NULL;
 
 	if (glx == 3 || (dte_mode(words) && guest.pasid_0_is_own)) {
-		space_set_mode(dte, SPACE_UNKNOWN,
+		space_set_mode(dte, glx == 3 ? SPACE_BLOCKED : SPACE_UNKNOWN,
 			       glx == 3 ? "GLX 3 is reserved"
 					: "nested: guest tables on host tables are not decoded");
 		return add_space(scan, unit, device, "device", dte, &space);
@@ -743,6 +744,9 @@ static struct error *read_unit(struct scan *scan, uint64_t iommu)
 		return err;
 	unit->segment = segment->id;
 	unit->root = segment->table;
+	err = amd_parts_read(scan->kernel, unit, iommu, segment->unit ? 0 : segment->address);
+	if (err)
+		return err;
 	if (!segment->unit)
 		segment->unit = unit;
 	err = claim_devices(scan, unit, segment);

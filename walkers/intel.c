@@ -149,7 +149,7 @@ static bool set_tree(struct space *space, unsigned int aw, uint64_t root, bool d
 	};
 
 	if (aw < 1 || aw > 3) {
-		space_set_mode(space, SPACE_UNKNOWN, "address width code %u is reserved", aw);
+		space_set_mode(space, SPACE_BLOCKED, "address width code %u is reserved", aw);
 		return false;
 	}
 	error_free(pt_geometry_init(&pt_format_vtd_ss, &parameters, &space->tree.geometry));
@@ -181,7 +181,7 @@ static void read_legacy_context(struct space *space, struct space_step *step)
 	if (type == 2)
 		space_set_mode(space, SPACE_PASSTHROUGH, "context entry says pass-through");
 	else if (type == 3)
-		space_set_mode(space, SPACE_UNKNOWN,
+		space_set_mode(space, SPACE_BLOCKED,
 			       "context entry's translation type 3 is reserved");
 	else
 		space->mode = SPACE_TABLE;
@@ -208,7 +208,7 @@ static void set_by_pasid_entry(struct space *space, const uint64_t *word)
 	const unsigned int mode = (unsigned int)pt_field(word[2], 3, 2);
 
 	if (mode > 1)
-		space_set_mode(space, SPACE_UNKNOWN, "first-stage paging mode %u is reserved",
+		space_set_mode(space, SPACE_BLOCKED, "first-stage paging mode %u is reserved",
 			       mode);
 	else if (set_first_stage(space, mode + 4, word[2] >> 7 & 1, word[2] & pt_bits(51, 12)))
 		space->mode = SPACE_TABLE;
@@ -237,7 +237,7 @@ static struct error *add_second_stage(const struct scan *scan, const struct devi
 	second->step_count = first->step_count;
 	if (!set_tree(second, (unsigned int)pt_field(word[0], 4, 2), word[0] & pt_bits(51, 12),
 		      word[0] >> 9 & 1)) {
-		space_set_mode(first, SPACE_UNKNOWN, "its second stage: %.100s", second->reason);
+		space_set_mode(first, SPACE_BLOCKED, "its second stage: %.100s", second->reason);
 		return NULL;
 	}
 	second->mode = SPACE_TABLE;
@@ -278,7 +278,7 @@ static void read_pasid_entry(struct space *space, struct space_step *step)
 			space->nesting = 1;
 		break;
 	default:
-		space_set_mode(space, SPACE_UNKNOWN,
+		space_set_mode(space, SPACE_BLOCKED,
 			       "PASID entry's translation type %u is reserved", type);
 	}
 }
