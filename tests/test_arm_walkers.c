@@ -789,8 +789,8 @@ static void test_smmu_v3_configs(void)
 static void put_stage1_of(struct host *host, unsigned int number, const char *name,
 			  unsigned int format, unsigned int max_lg2, unsigned int dss)
 {
-	const uint64_t first = cd_page(2 * number);
-	const uint64_t table_of_cds = format ? cd_page(2 * number + 1) : first;
+	const uint64_t first = cd_page(32 * number);
+	const uint64_t table_of_cds = format ? cd_page(32 * number + 16) : first;
 
 	put_master(host, number, name, number + 1);
 	put_ste(host, number + 1, STE_S1, cds(first, format, max_lg2), dss);
