@@ -112,7 +112,8 @@ check-crash-all: deps
 check-crash-arm64: deps
 	$(MAKE) all
 	scripts/install-packages scripts/packages-crash-arm64
-	tests/check-crash-releases $(BUILD) arm64:smmuv3-6.1
+	tests/check-crash-releases $(BUILD) arm64:smmuv3-6.1 \
+		'arm64:smmuv3-6.12:-m phys_offset=0x40000000'
 
 samples: deps
 	scripts/install-packages vmcore-samples/packages vmcore-samples/packages-arm64
