@@ -33,6 +33,7 @@ struct kernel {
 	char *pages; /* direct-mapped cache of virtual pages */
 	struct {
 		uint64_t address; /* UINT64_MAX: empty */
+		uint64_t phys;	  /* for memory_ops.keep only */
 		enum block_status status;
 	} cache[KERNEL_CACHE_PAGES];
 };

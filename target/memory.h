@@ -29,6 +29,7 @@ struct block_request {
 	void *data;    /* room for @len bytes, the caller's */
 	uint32_t len;
 	enum block_status status;
+	bool peek; /* a recorder keeps only what memory_ops.keep names of it, not all of its page */
 	/* Of memory_fetch(), when BLOCK_OK: where the bytes are; read-only, see there. */
 	const void *bytes;
 };
@@ -61,6 +62,8 @@ struct memory_ops {
 	 */
 	bool (*next_ram)(struct memory *memory, uint64_t from, uint64_t *start,
 			 uint64_t *end); /* may be NULL: not known */
+	/* Of a block that was read by a peek, these bytes were used. NULL: nobody wants to know. */
+	void (*keep)(struct memory *memory, uint64_t phys, uint32_t len);
 	void (*destroy)(struct memory *memory);
 };
 
