@@ -107,7 +107,8 @@ struct part {
 	uint32_t len;
 };
 
-/* kernel_read_parts() - as kernel_read(); but only @parts of it are used: an extract has no more. */
+/* kernel_read_parts() - as kernel_read(); but only @parts of it are used: an extract has no more.
+ */
 struct error *kernel_read_parts(struct kernel *kernel, uint64_t address, void *data, size_t len,
 				const struct part *parts, size_t count);
 

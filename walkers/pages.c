@@ -135,9 +135,8 @@ enum presence { ABSENT, PRESENT, NOT_KNOWN };
 
 /* Of every struct page that is looked at these are used; of a second or third one, others, too. */
 static const enum field page_fields[] = {
-	PAGE_FLAGS, PAGE_REFCOUNT,	PAGE_MAPPING,	    PAGE_PRIVATE,
-	PAGE_TYPE,  PAGE_COMPOUND_HEAD, PAGE_COMPOUND_INFO, PAGE_MEMCG_DATA,
-	PAGE_MEM_CGROUP,
+	PAGE_FLAGS,	    PAGE_REFCOUNT,	PAGE_MAPPING,	 PAGE_PRIVATE,	  PAGE_TYPE,
+	PAGE_COMPOUND_HEAD, PAGE_COMPOUND_INFO, PAGE_MEMCG_DATA, PAGE_MEM_CGROUP,
 };
 
 enum { PAGE_FIELDS = sizeof(page_fields) / sizeof(page_fields[0]) };
