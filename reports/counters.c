@@ -40,13 +40,8 @@ static struct error *count_tree(struct session *session, const struct space *spa
 {
 	static const struct pt_visitor nothing;
 	struct pt_statistics statistics;
-	struct progress progress;
 
-	progress_init(&progress, session, space->name);
-	struct error *err = pt_walk(&space->tree,
-				    space_memory(space, kernel_memory(session->kernel)), 0,
-				    UINT64_MAX, &nothing, &progress.control, &statistics);
-	progress_deinit(&progress);
+	struct error *err = walk_space(session, space, 0, UINT64_MAX, &nothing, &statistics);
 	const uint64_t pages = statistics.table_bytes >> found->page_shift;
 	if (strcmp(space->kind, "vm") != 0) {
 		/* A root smaller than a page takes one. */

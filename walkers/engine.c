@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/scan.h"
 #include "target/error.h"
 #include "target/page_set.h"
 
@@ -56,6 +57,8 @@ struct walk {
 	uint64_t last;
 	struct page_set *seen;
 	uint64_t repeats;
+	struct pt_plain plain;		   /* of level 0; `used` 0: every table is decoded */
+	bool zero_is_empty[PT_MAX_LEVELS]; /* a table of zeros at this level maps nothing */
 	struct pt_run *runs[PT_MAX_LEVELS];
 	struct frame frames[PT_MAX_LEVELS];
 };
@@ -175,6 +178,18 @@ static struct error *hand_out(struct walk *walk, const struct item *item)
 				       : report_item(walk, item);
 }
 
+/* Only a root may be larger than what is fetched at once. */
+static void fetch(struct memory *memory, struct block_request *requests, size_t count)
+{
+	if (requests[0].len <= MEMORY_BLOCK_MAX) {
+		memory_fetch(memory, requests, count);
+		return;
+	}
+	memory->ops->read(memory, requests, count);
+	for (size_t i = 0; i < count; i++)
+		requests[i].bytes = requests[i].data;
+}
+
 static struct error *visit_frame(struct walk *walk, unsigned int depth);
 
 static struct error *frame_flush(struct walk *walk, unsigned int depth)
@@ -186,7 +201,7 @@ static struct error *frame_flush(struct walk *walk, unsigned int depth)
 	if (walk->control && walk->control->stop && *walk->control->stop)
 		return error_new("interrupted");
 	if (frame->table_count)
-		walk->memory->ops->read(walk->memory, frame->requests, frame->table_count);
+		fetch(walk->memory, frame->requests, frame->table_count);
 	if (walk->control && walk->control->progress)
 		walk->control->progress(walk->control->progress_arg, walk->statistics,
 					pt_address_to_user(walk->geometry, frame->first_iova));
@@ -328,24 +343,60 @@ static enum pt_fault_kind fault_of_status(enum block_status status)
 	}
 }
 
+/* Whether all that is below @item lies in the range that was asked for. */
+static bool is_whole(const struct walk *walk, const struct item *item)
+{
+	const uint64_t span = item->part_span ? item->part_span
+					      : table_span(walk->geometry, item->run.next_level);
+
+	return item->iova >= walk->start && walk->last - item->iova >= span &&
+	       item->iova <= walk->last;
+}
+
+/* Whether the block needs no decoding: the counts of @table are filled in. */
+static bool count_entries(struct walk *walk, const struct item *item, struct pt_table *table)
+{
+	if (table->entries == memory_zeros() && walk->zero_is_empty[table->level])
+		return true;
+	if (table->level || !walk->plain.used || !is_whole(walk, item) ||
+	    !pt_scan(&walk->plain, table->entries, table->entry_count, &table->used))
+		return false;
+	table->mapping = table->used;
+	walk->statistics->leaves += table->used;
+	walk->statistics->mapped_bytes += (uint64_t)table->used << pt_entry_lg2(walk->geometry, 0);
+	return true;
+}
+
+static void decode(const struct walk *walk, struct pt_table *table, struct pt_run *runs)
+{
+	table->used = 0;
+	table->runs = runs;
+	table->run_count = walk->geometry->format->decode(
+		walk->geometry, table->level, table->entries, 0, table->entry_count, runs);
+	for (size_t i = 0; i < table->run_count; i++) {
+		const struct pt_run *run = &runs[i];
+
+		table->used += run->kind == PT_EMPTY ? 0 : run->count;
+		table->mapping += run->kind == PT_LEAF ? run->count : 0;
+		table->invalid += run->kind == PT_INVALID ? run->count : 0;
+	}
+}
+
 /* A table, or the part of one that could be read. */
 static struct error *visit_block(struct walk *walk, unsigned int depth, const struct item *item)
 {
-	const unsigned int level = item->run.next_level;
 	const struct block_request *request = item->request;
-	const unsigned int entries = (unsigned int)(request->len / sizeof(uint64_t));
-
 	struct pt_table table = {
 		.phys = request->phys,
 		.iova = pt_address_to_user(walk->geometry, item->iova),
-		.entries = request->data,
-		.runs = walk->runs[depth],
-		.entry_count = entries,
-		.level = level,
+		.entries = request->bytes,
+		.entry_count = (unsigned int)(request->len / sizeof(uint64_t)),
+		.level = item->run.next_level,
 		.repeated = item->repeated,
 	};
-	table.run_count = walk->geometry->format->decode(walk->geometry, level, request->data, 0,
-							 entries, walk->runs[depth]);
+
+	if (!count_entries(walk, item, &table))
+		decode(walk, &table, walk->runs[depth]);
 	struct error *err = NULL;
 	if (walk->visitor->table)
 		err = walk->visitor->table(walk->visitor->arg, &table);
@@ -384,6 +435,7 @@ static struct error *visit_part(struct walk *walk, unsigned int depth, const str
 		.len = count * PART_BYTES,
 	};
 
+	request.bytes = request.data;
 	part.iova += (uint64_t)first << part_lg2;
 	part.part_span = ((uint64_t)count << part_lg2) - 1;
 	part.run.address = request.phys;
@@ -479,10 +531,29 @@ static bool clip_range(struct walk *walk, uint64_t start, uint64_t last)
 	return walk->start <= walk->last;
 }
 
+/* Which tables need no decoding. */
+static void choose_short_cuts(struct walk *walk)
+{
+	const struct pt_geometry *geometry = walk->geometry;
+	const bool counts_will_do = !walk->visitor->leaves || walk->visitor->counts_will_do;
+	const uint64_t zero = 0;
+
+	for (unsigned int level = 0; level < geometry->levels; level++) {
+		struct pt_run run;
+
+		geometry->format->decode(geometry, level, &zero, 0, 1, &run);
+		walk->zero_is_empty[level] = run.kind == PT_EMPTY;
+	}
+	if (counts_will_do && !geometry->empty.mask && !geometry->tracked.mask)
+		walk->plain = geometry->format->plain(geometry);
+}
+
 static struct error *walk_init(struct walk *walk)
 {
 	const unsigned int levels = walk->geometry->levels;
 	struct error *err = page_set_create(&walk->seen);
+
+	choose_short_cuts(walk);
 
 	for (unsigned int depth = 0; depth < levels && !err; depth++) {
 		unsigned int lg2 = pt_table_lg2(walk->geometry, levels - 1 - depth);
