@@ -21,7 +21,8 @@
 #include <zlib.h>
 
 enum { PAGE = 4096, FAN = 512, BLOCK = 1024, FIRST_BLOCK = 16, HOLE = 768, HOLE_END = 1024 };
-enum { ALL = 1 + FAN * (1 + FAN) }; /* tables below and with one of level 2 */
+static const size_t MACHINE_AT = 12 + 4UL * 65; /* utsname.machine */
+enum { ALL = 1 + FAN * (1 + FAN) };		/* tables below and with one of level 2 */
 enum shape { STRESS, CONTIGUOUS, SCATTERED };
 
 static enum shape shape;
@@ -49,7 +50,7 @@ static uint64_t number_of(unsigned int level, uint64_t i)
 	if (level == 2)
 		return 1 + i * ALL;
 	if (level == 1)
-		return number_of(2, i / FAN) + 1 + i % FAN * (FAN + 1);
+		return number_of(2, i / FAN) + 1 + i % FAN * (FAN + 1ULL);
 	return number_of(1, i / FAN) + 1 + i % FAN;
 }
 
@@ -74,7 +75,7 @@ static uint64_t phys_of(unsigned int level, uint64_t i)
 {
 	const uint64_t slot = slot_of(number_of(level, i));
 
-	return (block_at(slot / BLOCK) * BLOCK + slot % BLOCK) * PAGE;
+	return (block_at(slot / BLOCK) * BLOCK + slot % BLOCK) * (uint64_t)PAGE;
 }
 
 static uint64_t entry(unsigned int level, uint64_t phys)
@@ -96,7 +97,7 @@ static uint64_t output(uint64_t page)
 static uint64_t used(unsigned int level, uint64_t i)
 {
 	if (level == 0)
-		return shape != STRESS ? FAN : i % (FAN * FAN) == 0;
+		return shape != STRESS ? FAN : i % ((uint64_t)FAN * FAN) == 0;
 	uint64_t below = leaves;
 	for (unsigned int l = 1; l < level; l++)
 		below = div_up(below, FAN);
@@ -168,8 +169,9 @@ static void put_headers(FILE *out, uint64_t max_pfn, uint64_t bitmap_blocks)
 	unsigned char header[2 * PAGE] = "KDUMP   ";
 
 	set32(header, 8, 6);
-	strcpy((char *)header + 12, "Linux");
-	strcpy((char *)header + 12 + 4 * 65, strcmp(format, "lpae_s1") ? "x86_64" : "aarch64");
+	memcpy(header + 12, "Linux", 6);
+	snprintf((char *)header + MACHINE_AT, 65, "%s",
+		 strcmp(format, "lpae_s1") ? "x86_64" : "aarch64");
 	set32(header, 424, 1);
 	set32(header, 428, PAGE);
 	set32(header, 432, 1);
@@ -309,6 +311,7 @@ int main(int argc, char **argv)
 	put_bitmaps(out, slots, blocks, bitmap_blocks * PAGE);
 	if (fclose(out) != 0) {
 		perror(argv[5]);
+		free(slots);
 		return 1;
 	}
 	const uint64_t descs_at = (2 + 2 * bitmap_blocks) * PAGE;
