@@ -41,7 +41,10 @@ static void show(void *arg, const struct pt_statistics *statistics, uint64_t iov
 void progress_init(struct progress *progress, struct session *session, const char *what)
 {
 	*progress = (struct progress){
-		.control = { .stop = &session->stop, .progress = show, .progress_arg = progress },
+		.control = { .stop = &session->stop,
+			     .progress = show,
+			     .progress_arg = progress,
+			     .threads = session->options.threads },
 		.session = session,
 		.what = what,
 		.terminal = isatty(fileno(session->err)),

@@ -109,6 +109,9 @@ struct pt_control {
 	volatile sig_atomic_t *stop; /* non-zero: give up at once; may be NULL */
 	void (*progress)(void *arg, const struct pt_statistics *statistics, uint64_t iova);
 	void *progress_arg; /* progress is called once a batch; may be NULL */
+	/* Threads that read and decode, this one included; what is visited, and when, is the same.
+	 */
+	unsigned int threads;
 };
 
 /*
