@@ -942,6 +942,14 @@ static void digest_add(struct digest *digest, const uint64_t *words, size_t coun
 
 static struct error *digest_table(void *arg, const struct pt_table *table)
 {
+	unsigned int used = 0;
+
+	for (unsigned int i = 0; i < table->entry_count; i++)
+		used += (table->entries[i] & RW) != 0;
+	EXPECT(table->used == used, "table 0x%" PRIx64 ": %u of %u entries in use", table->phys,
+	       table->used, used);
+	EXPECT(table->level || table->mapping == used, "table 0x%" PRIx64 ": %u of %u pages",
+	       table->phys, table->mapping, used);
 	const uint64_t words[] = { 1,		table->phys,	table->iova,	table->level,
 				   table->used, table->mapping, table->invalid, table->repeated };
 

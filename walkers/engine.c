@@ -64,6 +64,7 @@ struct frame {
 	size_t table_max;
 	bool closed; /* nothing is added any more */
 	bool fetched;
+	bool submitted; /* the job's own state is the workers' */
 };
 
 /* The frames of one depth, oldest first; only the last may be open. */
@@ -258,7 +259,10 @@ static void examine(const struct walk *walk, const struct item *item, struct pt_
 	}
 	ret->counted = level == 0 && walk->plain.used && is_whole(walk, item) &&
 		       pt_scan(&walk->plain, request->bytes, count, &ret->used);
-	if (ret->counted || count > room_count)
+	if (ret->counted)
+		return;
+	ret->used = 0;
+	if (count > room_count)
 		return;
 	ret->runs = room;
 	ret->run_count = (uint32_t)walk->geometry->format->decode(walk->geometry, level,
@@ -299,10 +303,10 @@ static struct error *visit_oldest(struct walk *walk, unsigned int depth)
 	struct ring *ring = &walk->rings[depth];
 	struct frame *frame = ring->frames[ring->first];
 
-	if (frame->job.state == JOB_IDLE)
-		prepare_frame(walk, &frame->job);
-	else
+	if (frame->submitted)
 		workers_finish(walk->workers, &frame->job);
+	else
+		prepare_frame(walk, &frame->job);
 	if (walk->control && walk->control->stop && *walk->control->stop)
 		return error_new("interrupted");
 	if (walk->control && walk->control->progress)
@@ -313,6 +317,7 @@ static struct error *visit_oldest(struct walk *walk, unsigned int depth)
 	frame->table_count = 0;
 	frame->closed = false;
 	frame->fetched = false;
+	frame->submitted = false;
 	ring->first = (ring->first + 1) % RING;
 	ring->count--;
 	return err;
@@ -340,6 +345,7 @@ static struct error *close_frame(struct walk *walk, unsigned int depth)
 	if (have_workers(walk, ring)) {
 		if (!walk->memory->concurrent)
 			fetch_frame(walk, frame);
+		frame->submitted = true;
 		workers_submit(walk->workers, &frame->job);
 	}
 	return ring->count == RING ? visit_oldest(walk, depth) : NULL;
