@@ -78,6 +78,11 @@ $(BUILD)/tests/run: $(TEST_OBJECTS) $(LIBRARY)
 	$(SAY) LD $@
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -lcunit $(LIBS) -o $@
 
+$(BUILD)/bench/%: bench/%.c
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $< -lz -lpthread -o $@
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 deps:
@@ -89,7 +94,7 @@ demo: deps
 	scripts/demo $(BUILD)
 
 check: deps
-	$(MAKE) all fuzzers $(BUILD)/tests/run
+	$(MAKE) all fuzzers $(BUILD)/tests/run $(BUILD)/bench/make_tables
 	tests/run-all $(BUILD)
 
 # Every recipe there is, booted and compared; needs some GB of disk and half an hour.
@@ -114,6 +119,11 @@ check-crash-arm64: deps
 	scripts/install-packages scripts/packages-crash-arm64
 	tests/check-crash-releases $(BUILD) arm64:smmuv3-6.1 \
 		'arm64:smmuv3-6.12:-m phys_offset=0x40000000'
+
+# How fast large tables are walked; BENCH_SCALE=1 is the full size. docs/benchmarks.md
+bench: deps
+	$(MAKE) all $(BUILD)/bench/make_tables $(BUILD)/bench/read_limit
+	bench/run $(BUILD)
 
 samples: deps
 	scripts/install-packages vmcore-samples/packages vmcore-samples/packages-arm64
@@ -172,6 +182,7 @@ help:
 	@echo 'make check-aarch64        an arm64 build of the command reads the same'
 	@echo 'make check-crash-all      the extension in crash of three Debian releases'
 	@echo 'make check-crash-arm64    the extension in a crash for arm64 dumps, built from source'
+	@echo 'make bench                how fast large tables are walked (docs/benchmarks.md)'
 	@echo 'make samples              make every sample vmcore'
 	@echo 'make asan                 the tests under AddressSanitizer and UBSan'
 	@echo 'make fuzz SECONDS=60      every fuzzer for so long (libFuzzer, AddressSanitizer, UBSan)'
@@ -179,6 +190,6 @@ help:
 	@echo 'make install DESTDIR= PREFIX=/usr/local'
 	@echo 'make clean'
 
-.PHONY: all deps demo check check-kernels check-aarch64 check-crash-all check-crash-arm64 samples asan lint install clean help fuzz fuzzers
+.PHONY: all deps demo check check-kernels check-aarch64 check-crash-all check-crash-arm64 bench samples asan lint install clean help fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -57,13 +57,8 @@ static struct error *count_tree(struct session *session, const struct space *spa
 	struct counting counting = { .counted = counted };
 	const struct pt_visitor visitor = { .table = on_table, .arg = &counting };
 	struct pt_statistics statistics;
-	struct progress progress;
 
-	progress_init(&progress, session, space->name);
-	struct error *err = pt_walk(&space->tree,
-				    space_memory(space, kernel_memory(session->kernel)), 0,
-				    UINT64_MAX, &visitor, &progress.control, &statistics);
-	progress_deinit(&progress);
+	struct error *err = walk_space(session, space, 0, UINT64_MAX, &visitor, &statistics);
 	const uint64_t pages = counting.bytes >> found->page_shift;
 	if (strcmp(space->kind, "vm") != 0) {
 		/* A root smaller than a page takes one. */

@@ -193,14 +193,9 @@ static struct error *walk_table(struct build *build, const struct space *space)
 		.arg = build,
 	};
 	struct pt_statistics statistics;
-	struct progress progress;
 
 	build->faults = (struct table_faults){ 0 };
-	progress_init(&progress, build->session, space->name);
-	struct error *err = pt_walk(&space->tree,
-				    space_memory(space, kernel_memory(build->session->kernel)), 0,
-				    UINT64_MAX, &visitor, &progress.control, &statistics);
-	progress_deinit(&progress);
+	struct error *err = walk_space(build->session, space, 0, UINT64_MAX, &visitor, &statistics);
 	table_faults_report(&build->faults, build->session, space->name);
 	return err;
 }

@@ -77,6 +77,20 @@ struct error *trees_init(struct trees *trees, const struct inventory *inventory)
 	return err;
 }
 
+struct error *trees_init_selected(struct trees *trees, const struct space *const *spaces,
+				  size_t count)
+{
+	struct error *err = NULL;
+
+	*trees = (struct trees){ 0 };
+	for (size_t i = 0; i < count && !err; i++) {
+		if (spaces[i]->mode == SPACE_TABLE)
+			err = add_space(trees, spaces[i]);
+	}
+	sort_by_depth(trees);
+	return err;
+}
+
 void trees_deinit(struct trees *trees)
 {
 	for (size_t i = 0; i < trees->count; i++)

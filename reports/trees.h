@@ -29,6 +29,9 @@ struct trees {
 
 /* trees_init() - the tables of @inventory; the spaces stay the inventory's. */
 struct error *trees_init(struct trees *trees, const struct inventory *inventory);
+/* trees_init_selected() - those of @count spaces, first stages of nested translation, too. */
+struct error *trees_init_selected(struct trees *trees, const struct space *const *spaces,
+				  size_t count);
 void trees_deinit(struct trees *trees);
 
 /* tree_devices() - names of the devices that translate by it, joined by '|'; caller frees. */

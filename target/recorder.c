@@ -152,6 +152,7 @@ struct error *recorder_create(struct memory *memory, struct memory **ret)
 	self->memory = *memory;
 	self->memory.ops = &recorder_ops;
 	self->memory.borrowed = true;
+	self->memory.concurrent = false; /* what is read is noted */
 	self->inner = memory;
 	struct error *err = page_set_create(&self->all);
 	if (!err)

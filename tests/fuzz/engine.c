@@ -206,7 +206,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	seen.start = whole ? 0 : input_u64(&input);
 	seen.last = whole ? UINT64_MAX : input_u64(&input);
 	write_tables(&input, &memory);
-	const struct pt_visitor visitor = { on_table, on_leaves, on_fault, &seen, on_soft };
+	const struct pt_visitor visitor = {
+		.table = on_table,
+		.leaves = on_leaves,
+		.fault = on_fault,
+		.soft = on_soft,
+		.arg = &seen,
+	};
 	const struct pt_control control = { .stop = &seen.stop };
 	struct pt_statistics statistics;
 	err = pt_walk(&tree, &memory.memory, seen.start, seen.last, &visitor, &control,
