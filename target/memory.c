@@ -59,7 +59,7 @@ static struct error *open_file(const char *path, int *ret)
 	return NULL;
 }
 
-struct error *memory_open(const char *path, bool raw_allowed, struct memory **ret)
+struct error *memory_open(const char *path, unsigned int flags, struct memory **ret)
 {
 	int fd = -1;
 	struct error *err = open_file(path, &fd);
@@ -68,9 +68,9 @@ struct error *memory_open(const char *path, bool raw_allowed, struct memory **re
 		return err;
 	enum file_kind kind = recognise(fd);
 	if (kind == FILE_VMCORE) {
-		err = memory_kdumpfile_open(path, fd, ret);
-	} else if (kind == FILE_OTHER && raw_allowed) {
-		err = memory_raw_open(path, fd, ret);
+		err = memory_kdumpfile_open(path, fd, flags, ret);
+	} else if (kind == FILE_OTHER && (flags & MEMORY_RAW_ALLOWED)) {
+		err = memory_raw_open(path, fd, flags, ret);
 	} else {
 		close(fd);
 		return error_new(

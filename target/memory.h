@@ -83,11 +83,15 @@ struct memory {
 	bool concurrent; /* fetch() may be called by several threads at once */
 };
 
-/*
- * memory_open() - open @path with the first backend that knows it. With @raw_allowed a file
- * of no known format is taken as an image of physical memory from address 0.
- */
-struct error *memory_open(const char *path, bool raw_allowed, struct memory **ret);
+enum memory_flags {
+	/* A file of no known format is an image of physical memory from address 0. */
+	MEMORY_RAW_ALLOWED = 1 << 0,
+	/* Nothing is mapped or read by our own readers: what they say can be held against it. */
+	MEMORY_BY_LIBRARY = 1 << 1,
+};
+
+/* memory_open() - open @path with the first backend that knows it; @flags: enum memory_flags. */
+struct error *memory_open(const char *path, unsigned int flags, struct memory **ret);
 void memory_close(struct memory *memory);
 
 /* memory_read() - one block; BLOCK_OK or the reason why not. */
@@ -96,8 +100,9 @@ enum block_status memory_read(struct memory *memory, uint64_t phys, void *data, 
 /*
  * memory_fetch() - read @count blocks, and leave the bytes where they are if they can stay there:
  * each request's `bytes` points to them, into the caller's `data` or into memory of the backend
- * that lives as long as @memory. A block known to be all zeros, because the file says so without
- * its being read, has bytes == memory_zeros(). Several threads may call it if `concurrent` is set.
+ * that lives as long as @memory, at a multiple of 8 in either case if `data` is. A block known to
+ * be all zeros, because the file says so without its being read, has bytes == memory_zeros().
+ * Several threads may call it if `concurrent` is set.
  */
 void memory_fetch(struct memory *memory, struct block_request *requests, size_t count);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
  * Memory of a vmcore file, by libkdumpfile: ELF dumps, kdump-compressed ones
- * (makedumpfile, QEMU), and the flattened form of both.
+ * (makedumpfile, QEMU), and the flattened form of both. Blocks that our own
+ * readers know how to read (file_reader.h) are read by these.
  *
  * Blocks are read by machine physical address only; libkdumpfile's own address
  * translation is not used, so that dumps without VMCOREINFO work as well.
@@ -9,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libkdumpfile/kdumpfile.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 #include "target/backends.h"
 #include "target/error.h"
 #include "target/file_check.h"
+#include "target/file_reader.h"
 #include "target/flattened.h"
 #include "target/notes.h"
 
@@ -28,6 +31,8 @@ struct memory_kdumpfile {
 	kdump_bmp_t *in_file;	/* page frames that the dump holds; NULL: not known */
 	kdump_bmp_t *in_memory; /* page frames that are memory; NULL: not known */
 	unsigned int page_shift;
+	struct file_reader *reader; /* NULL: libkdumpfile reads all */
+	pthread_mutex_t lock;	    /* of the context, when blocks are read */
 	int fd;
 	bool compressed;	       /* kdump-compressed, not ELF */
 	struct memory_kdumpfile *kept; /* see keep() */
@@ -87,27 +92,42 @@ static enum block_status read_piece(struct memory_kdumpfile *self, uint64_t phys
 	return result == KDUMP_ERR_NODATA ? BLOCK_MISSING : BLOCK_DAMAGED;
 }
 
-static void kdumpfile_read(struct memory *memory, struct block_request *requests, size_t count)
+static void read_by_library(struct memory_kdumpfile *self, struct block_request *request)
+{
+	const uint64_t page_size = 1ULL << self->page_shift;
+	uint32_t done = 0;
+
+	request->status = BLOCK_OK;
+	request->bytes = request->data;
+	while (done < request->len && request->status == BLOCK_OK) {
+		uint64_t phys = request->phys + done;
+		uint64_t piece = page_size - (phys & (page_size - 1));
+
+		if (piece > request->len - done)
+			piece = request->len - done;
+		request->status = read_piece(self, phys, (char *)request->data + done, piece);
+		done += (uint32_t)piece;
+	}
+}
+
+static void kdumpfile_fetch(struct memory *memory, struct block_request *requests, size_t count)
 {
 	struct memory_kdumpfile *self = to_kdumpfile(memory);
-	const uint64_t page_size = 1ULL << self->page_shift;
 
+	if (self->reader && file_reader_fetch(self->reader, requests, count) == 0)
+		return;
+	pthread_mutex_lock(&self->lock);
 	for (size_t i = 0; i < count; i++) {
-		struct block_request *request = &requests[i];
-		uint32_t done = 0;
-
-		request->status = BLOCK_OK;
-		while (done < request->len && request->status == BLOCK_OK) {
-			uint64_t phys = request->phys + done;
-			uint64_t piece = page_size - (phys & (page_size - 1));
-
-			if (piece > request->len - done)
-				piece = request->len - done;
-			request->status =
-				read_piece(self, phys, (char *)request->data + done, piece);
-			done += (uint32_t)piece;
-		}
+		if (!self->reader || file_reader_left(&requests[i]))
+			read_by_library(self, &requests[i]);
 	}
+	pthread_mutex_unlock(&self->lock);
+}
+
+static void kdumpfile_read(struct memory *memory, struct block_request *requests, size_t count)
+{
+	kdumpfile_fetch(memory, requests, count);
+	file_reader_copy(requests, count);
 }
 
 static bool kdumpfile_next_ram(struct memory *memory, uint64_t from, uint64_t *start, uint64_t *end)
@@ -142,6 +162,8 @@ static void kdumpfile_destroy(struct memory *memory)
 {
 	struct memory_kdumpfile *self = to_kdumpfile(memory);
 
+	file_reader_destroy(self->reader);
+	pthread_mutex_destroy(&self->lock);
 	if (self->in_file)
 		kdump_bmp_decref(self->in_file);
 	if (self->in_memory)
@@ -160,6 +182,7 @@ static void kdumpfile_destroy(struct memory *memory)
 static const struct memory_ops kdumpfile_ops = {
 	.name = "libkdumpfile",
 	.read = kdumpfile_read,
+	.fetch = kdumpfile_fetch,
 	.probe = kdumpfile_probe,
 	.next_ram = kdumpfile_next_ram,
 	.destroy = kdumpfile_destroy,
@@ -252,7 +275,29 @@ static struct error *open_context(struct memory_kdumpfile *self, const char *pat
 			 path, kdump_get_err(self->context));
 }
 
-struct error *memory_kdumpfile_open(const char *path, int fd, struct memory **ret)
+static bool number_is(kdump_ctx_t *context, const char *key, uint64_t number)
+{
+	kdump_attr_t attr = { .type = KDUMP_NUMBER };
+	const bool is = kdump_get_attr(context, key, &attr) == KDUMP_OK &&
+			attr.type == KDUMP_NUMBER && attr.val.number == number;
+
+	kdump_clear_err(context);
+	return is;
+}
+
+/* What libkdumpfile takes for something else than our readers are for is left to it. */
+static void open_reader(struct memory_kdumpfile *self)
+{
+	if (!number_is(self->context, KDUMP_ATTR_PTR_SIZE, 8) ||
+	    !number_is(self->context, KDUMP_ATTR_BYTE_ORDER, KDUMP_LITTLE_ENDIAN))
+		return;
+	self->reader = self->compressed ? file_reader_kdump(self->fd, self->page_shift)
+					: file_reader_elf(self->fd);
+	self->memory.concurrent = self->reader;
+}
+
+struct error *memory_kdumpfile_open(const char *path, int fd, unsigned int flags,
+				    struct memory **ret)
 {
 	struct memory_kdumpfile *self = calloc(1, sizeof(*self));
 
@@ -262,6 +307,7 @@ struct error *memory_kdumpfile_open(const char *path, int fd, struct memory **re
 	}
 	self->memory.ops = &kdumpfile_ops;
 	self->fd = fd;
+	pthread_mutex_init(&self->lock, NULL);
 	struct error *err = NULL;
 	if (flattened_probe(fd))
 		err = flattened_rearrange(path, fd, &self->fd);
@@ -278,6 +324,8 @@ struct error *memory_kdumpfile_open(const char *path, int fd, struct memory **re
 		get_vmcoreinfo(self);
 		err = notes_load(&self->memory, self->fd);
 	}
+	if (!err && !(flags & MEMORY_BY_LIBRARY))
+		open_reader(self);
 	if (err) {
 		memory_close(&self->memory);
 		return err;

@@ -8,10 +8,12 @@
 
 #include "target/backends.h"
 #include "target/error.h"
+#include "target/file_reader.h"
 
 struct memory_raw {
 	struct memory memory;
 	uint64_t size;
+	struct file_reader *reader; /* NULL: the file is not mapped */
 	int fd;
 };
 
@@ -41,13 +43,26 @@ static enum block_status read_block(const struct memory_raw *self, uint64_t phys
 	return BLOCK_OK;
 }
 
-static void raw_read(struct memory *memory, struct block_request *requests, size_t count)
+static void raw_fetch(struct memory *memory, struct block_request *requests, size_t count)
 {
 	const struct memory_raw *self = (struct memory_raw *)memory;
 
-	for (size_t i = 0; i < count; i++)
-		requests[i].status =
-			read_block(self, requests[i].phys, requests[i].data, requests[i].len);
+	if (self->reader && file_reader_fetch(self->reader, requests, count) == 0)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		struct block_request *request = &requests[i];
+
+		if (self->reader && !file_reader_left(request))
+			continue;
+		request->bytes = request->data;
+		request->status = read_block(self, request->phys, request->data, request->len);
+	}
+}
+
+static void raw_read(struct memory *memory, struct block_request *requests, size_t count)
+{
+	raw_fetch(memory, requests, count);
+	file_reader_copy(requests, count);
 }
 
 static bool raw_next_ram(struct memory *memory, uint64_t from, uint64_t *start, uint64_t *end)
@@ -63,6 +78,7 @@ static void raw_destroy(struct memory *memory)
 {
 	struct memory_raw *self = (struct memory_raw *)memory;
 
+	file_reader_destroy(self->reader);
 	close(self->fd);
 	free(self);
 }
@@ -70,12 +86,13 @@ static void raw_destroy(struct memory *memory)
 static const struct memory_ops raw_ops = {
 	.name = "raw",
 	.read = raw_read,
+	.fetch = raw_fetch,
 	.probe = raw_probe,
 	.next_ram = raw_next_ram,
 	.destroy = raw_destroy,
 };
 
-struct error *memory_raw_open(const char *path, int fd, struct memory **ret)
+struct error *memory_raw_open(const char *path, int fd, unsigned int flags, struct memory **ret)
 {
 	struct memory_raw *self = calloc(1, sizeof(*self));
 	struct stat status;
@@ -93,6 +110,9 @@ struct error *memory_raw_open(const char *path, int fd, struct memory **ret)
 		return err;
 	}
 	self->size = (uint64_t)status.st_size;
+	if (!(flags & MEMORY_BY_LIBRARY))
+		self->reader = file_reader_raw(fd);
+	self->memory.concurrent = true;
 	self->memory.format = strdup("raw image of physical memory");
 	*ret = &self->memory;
 	return NULL;
