@@ -97,8 +97,9 @@ struct kdump {
 	const uint64_t *in_file;
 	struct rank *ranks;
 	uint64_t descs_at;
-	_Atomic(const struct page_desc *) zero; /* of a page of zeros; NULL: none met yet */
-	pthread_mutex_t lock;			/* of: */
+	_Atomic(const struct page_desc *) zero;	     /* of the page of zeros; NULL: none met yet */
+	_Atomic(const struct page_desc *) last_zero; /* of the last one that had to be looked at */
+	pthread_mutex_t lock;			     /* of: */
 	struct scratch *scratches;
 };
 
@@ -242,11 +243,14 @@ static void sort(struct packed *packed, size_t count)
 	}
 }
 
-/* The page that is stored once and met twice is worth more than one that was met first. */
-static void note_zero(struct kdump *self, const struct page_desc *desc, bool met_twice)
+/* The page that many share is met again and again; others are not, where each has its own. */
+static void note_zero(struct kdump *self, const struct page_desc *desc)
 {
-	if (met_twice || !atomic_load_explicit(&self->zero, memory_order_relaxed))
+	const struct page_desc *last = atomic_load_explicit(&self->last_zero, memory_order_relaxed);
+
+	if (!last || is_same(desc, last))
 		atomic_store_explicit(&self->zero, desc, memory_order_relaxed);
+	atomic_store_explicit(&self->last_zero, desc, memory_order_relaxed);
 }
 
 static void unpack_one(struct kdump *self, struct scratch *scratch, const struct packed *packed)
@@ -260,7 +264,7 @@ static void unpack_one(struct kdump *self, struct scratch *scratch, const struct
 	request->bytes = request->data;
 	if (is_zero(request->bytes, self->block)) {
 		request->bytes = memory_zeros();
-		note_zero(self, packed->desc, false);
+		note_zero(self, packed->desc);
 	}
 }
 
@@ -275,7 +279,7 @@ static void repeat(struct kdump *self, const struct packed *last, const struct p
 		return;
 	request->bytes = from->bytes;
 	if (from->bytes == memory_zeros())
-		note_zero(self, packed->desc, true);
+		note_zero(self, packed->desc);
 	else
 		request->bytes = memcpy(request->data, from->bytes, self->block);
 }
@@ -303,6 +307,19 @@ static const struct page_desc *get_desc(const struct kdump *self, uint64_t size,
 		       : NULL;
 }
 
+/* makedumpfile and QEMU store the page of zeros like this, whatever the codec of the others. */
+static void answer_plain(struct kdump *self, const struct page_desc *desc,
+			 struct block_request *request)
+{
+	request->bytes = self->map.bytes + desc->offset;
+	if (is_zero(request->bytes, self->block)) {
+		request->bytes = memory_zeros();
+		note_zero(self, desc);
+	} else if ((uintptr_t)request->bytes % sizeof(uint64_t)) {
+		request->bytes = memcpy(request->data, request->bytes, self->block);
+	}
+}
+
 /* A whole page of the file, whose descriptor is at @desc_at; false: it is left to others. */
 static bool fetch_page(struct kdump *self, struct scratch *scratch, struct block_request *request,
 		       uint64_t desc_at)
@@ -318,9 +335,7 @@ static bool fetch_page(struct kdump *self, struct scratch *scratch, struct block
 		request->bytes = memory_zeros();
 		return true;
 	case PAGE_PLAIN:
-		request->bytes = self->map.bytes + desc->offset;
-		if ((uintptr_t)request->bytes % sizeof(uint64_t))
-			request->bytes = memcpy(request->data, request->bytes, self->block);
+		answer_plain(self, desc, request);
 		return true;
 	case PAGE_PACKED:
 		scratch->packed[scratch->packed_count++] =
