@@ -325,10 +325,10 @@ static struct error *run_with_output(struct session *session, const struct comma
 	if (!err)
 		err = line->command->run(session, emitter, line->count, line->words, status);
 	if (emitter) {
-		struct error *finish = err ? NULL : emitter_finish(emitter);
-
-		if (!err)
-			err = finish;
+		if (err)
+			emitter_give_up(emitter);
+		else
+			err = emitter_finish(emitter);
 		emitter_destroy(emitter);
 	}
 	return output_close(&output, err);
