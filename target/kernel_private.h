@@ -28,6 +28,7 @@ struct kernel {
 	struct notebook *notebook; /* borrowed; NULL: nothing is noted */
 	void (*reading_symbols)(struct memory *memory, bool begin); /* or NULL */
 	unsigned int reading_depth;
+	bool names_hidden; /* live: /proc/kallsyms is of no use */
 	const struct arch_ops *arch; /* NULL inside crash */
 	char release[KERNEL_RELEASE_BYTES];
 	char *pages; /* direct-mapped cache of virtual pages */
