@@ -322,6 +322,7 @@ int iommupt_run(struct session *session, int argc, char **argv)
 	int status = EXIT_DONE;
 
 	session->options = (struct options){ .format = FORMAT_TEXT, .near = 8 };
+	session_begin(session);
 	struct error *err = parse(session, argc, argv, &line);
 	if (!err && line.extra & EXTRA_VERSION)
 		version_print(session->out, session->backend);
@@ -330,6 +331,7 @@ int iommupt_run(struct session *session, int argc, char **argv)
 			   session->in_crash);
 	else if (!err)
 		err = run_with_output(session, &line, &status);
+	session_end(session);
 	if (err) {
 		if (!reader_has_gone(session))
 			session_message(session, "%s", err->message);
