@@ -72,6 +72,8 @@ static const struct option_row {
 	  "leave the page tables of processes out" },
 	{ "threads", "N", 314, 0, false,
 	  "threads that read and decode tables (as many as there are CPUs); 1: none besides the main one" },
+	{ "reader", "READER", 315, 0, true,
+	  "who reads pages of the dump: own (the default), or library, libkdumpfile alone: to compare them" },
 	{ "man", NULL, 260, OPTION_MANUAL, false, "print the whole manual page in man(7) macros" },
 	{ "version", NULL, 'V', 0, false,
 	  "print the version and those of the libraries, and exit" },
@@ -214,6 +216,11 @@ static struct error *set_option(struct session *session, const struct option_row
 		break;
 	case 314:
 		return set_threads(options, value);
+	case 315:
+		options->by_library = strcmp(value, "library") == 0;
+		if (!options->by_library && strcmp(value, "own") != 0)
+			return error_new("--reader %s: is neither own nor library", value);
+		break;
 	case 260:
 		options->manual = true;
 		break;
@@ -325,10 +332,10 @@ static struct error *run_with_output(struct session *session, const struct comma
 	if (!err)
 		err = line->command->run(session, emitter, line->count, line->words, status);
 	if (emitter) {
-		struct error *finish = err ? NULL : emitter_finish(emitter);
-
-		if (!err)
-			err = finish;
+		if (err)
+			emitter_give_up(emitter);
+		else
+			err = emitter_finish(emitter);
 		emitter_destroy(emitter);
 	}
 	return output_close(&output, err);
@@ -356,6 +363,7 @@ int iommupt_run(struct session *session, int argc, char **argv)
 		.near = 8,
 		.threads = usual_threads(),
 	};
+	session_begin(session);
 	struct error *err = parse(session, argc, argv, &line);
 	if (!err && line.extra & EXTRA_VERSION)
 		version_print(session->out, session->backend);
@@ -364,6 +372,7 @@ int iommupt_run(struct session *session, int argc, char **argv)
 			   session->in_crash);
 	else if (!err)
 		err = run_with_output(session, &line, &status);
+	session_end(session);
 	if (err) {
 		if (!reader_has_gone(session))
 			session_message(session, "%s", err->message);
