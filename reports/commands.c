@@ -12,6 +12,7 @@
 #include "reports/selection.h"
 #include "reports/version.h"
 #include "target/error.h"
+#include "target/memory.h"
 
 /* A new command is one new file and one row here. */
 /* clang-format off */
@@ -338,6 +339,10 @@ static struct error *run_with_output(struct session *session, const struct comma
 			err = emitter_finish(emitter);
 		emitter_destroy(emitter);
 	}
+	if (!err && memory_lost())
+		err = error_new(
+			"the dump was cut off or could not be read while it was in use: what "
+			"was found in it is not to be trusted; run this again");
 	return output_close(&output, err);
 }
 

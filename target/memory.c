@@ -13,6 +13,7 @@
 
 #include "target/backends.h"
 #include "target/error.h"
+#include "target/file_map.h"
 #include "target/flattened.h"
 
 enum file_kind { FILE_VMCORE, FILE_OTHER, FILE_ELF_NOT_CORE };
@@ -134,6 +135,11 @@ const void *memory_zeros(void)
 	} zeros;
 
 	return zeros.bytes;
+}
+
+bool memory_lost(void)
+{
+	return file_map_lost();
 }
 
 bool memory_next_ram(struct memory *memory, uint64_t from, uint64_t *start, uint64_t *end)

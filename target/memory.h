@@ -114,6 +114,13 @@ void memory_fetch(struct memory *memory, struct block_request *requests, size_t 
 /* memory_zeros() - MEMORY_BLOCK_MAX bytes of zeros, the same at every call. */
 const void *memory_zeros(void);
 
+/*
+ * memory_lost() - was something of a dump, that memory_fetch() had left where it is, cut off or
+ * unreadable when it was looked at? Then it was zeros, and what was made of it is not to be
+ * trusted.
+ */
+bool memory_lost(void);
+
 /* memory_next_ram() - see struct memory_ops. */
 bool memory_next_ram(struct memory *memory, uint64_t from, uint64_t *start, uint64_t *end);
 

@@ -47,8 +47,7 @@ static void compare(const struct block_request *requests, size_t count)
 	pthread_mutex_lock(&library_lock);
 	for (size_t i = 0; i < count; i++) {
 		const struct block_request *request = &requests[i];
-		enum block_status status =
-			memory_read(library, request->phys, want, request->len);
+		enum block_status status = memory_read(library, request->phys, want, request->len);
 
 		pages++;
 		if (status != request->status) {
