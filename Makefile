@@ -101,7 +101,7 @@ demo: deps
 	scripts/demo $(BUILD)
 
 check: deps
-	$(MAKE) all fuzzers $(BUILD)/tests/run $(BUILD)/bench/make_tables
+	$(MAKE) all fuzzers $(BUILD)/tests/run $(BUILD)/tests/readers/compare $(BUILD)/bench/make_tables
 	tests/run-all $(BUILD)
 
 # Every recipe there is, booted and compared; needs some GB of disk and half an hour.
@@ -167,7 +167,7 @@ fuzz: deps
 
 asan: deps
 	$(MAKE) BUILD=$(BUILD)/asan OPT='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
-		$(BUILD)/asan/iommupt $(BUILD)/asan/tests/run fuzzers
+		$(BUILD)/asan/iommupt $(BUILD)/asan/tests/run $(BUILD)/asan/tests/readers/compare fuzzers
 	IOMMUPT_TREES=300 tests/run-all --no-crash $(BUILD)/asan
 
 lint: deps

@@ -249,6 +249,14 @@ static void expect_parts(struct memory *memory)
 	CU_ASSERT_EQUAL(memory_read(memory, PAGE + 5, bytes, 2 * PAGE), BLOCK_OK);
 	EXPECT_NUMBER(bytes[0], byte_of(1, 5));
 	EXPECT_NUMBER(bytes[2 * PAGE - 1], byte_of(3, 4));
+	/* two packed pages, 512 apart, in turns: they have the same place in a cache of 2 MiB */
+	for (unsigned int i = 0; i < 4; i++) {
+		const unsigned int page = i % 2 ? 17 : 2;
+
+		CU_ASSERT_EQUAL(memory_read(memory, frame_of(page) * PAGE + 64, bytes, 8),
+				BLOCK_OK);
+		EXPECT_NUMBER(bytes[7], byte_of(page, 71));
+	}
 	CU_ASSERT_EQUAL(memory_read(memory, 0, bytes, 0), BLOCK_OK);
 	CU_ASSERT_EQUAL(memory_read(memory, HOLE * PAGE, bytes, 8), BLOCK_MISSING);
 	CU_ASSERT_EQUAL(memory_read(memory, HOLE * PAGE, bytes, PAGE), BLOCK_MISSING);
@@ -407,6 +415,11 @@ static void test_damaged_descriptors(void)
 			image.len += 1 << 17;
 			expect_damaged(PLAIN_PAGE, "size", (unsigned int)i);
 		}
+		/* more than libkdumpfile takes, with a page at its beginning */
+		make_dump(6, codecs[codec], CODEC_NONE);
+		put_32(image.descs_at + packed + 8, MEMORY_BLOCK_MAX + 1);
+		image.len += 1 << 17;
+		expect_damaged(PACKED_PAGE, "packed size", MEMORY_BLOCK_MAX + 1);
 		/* all of the page but the end, and nothing but its beginning */
 		make_dump(6, codecs[codec], CODEC_NONE);
 		uint32_t size = 0;

@@ -2,9 +2,9 @@
 /*
  * Usage: compare [--raw] DUMP: every page of DUMP, as our reader and as libkdumpfile have it.
  *
- * Pages are fetched in batches from several threads at once, in a shuffled order, whole and in
- * parts; each must have the status and the bytes that the library gives. Prints "N pages, M bytes,
- * K not equal"; exit status 1 if any differs.
+ * Blocks are fetched in batches by several threads at once, in a shuffled order, whole pages and
+ * parts of one or several; each must have the status and the bytes that the library gives. Prints
+ * "N blocks, M bytes, Z known zeros, K not equal"; exit status 1 if any differs.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -17,10 +17,13 @@
 
 enum { BATCH = 512, THREADS = 3, UNIT = 4096 };
 
+/* A block as large as the smallest page is compared of every page; others of one in so many. */
+enum { SPARSE = 7 };
+
 static struct memory *ours;
 static struct memory *library;
 static pthread_mutex_t library_lock = PTHREAD_MUTEX_INITIALIZER;
-static uint64_t pages;
+static uint64_t blocks;
 static uint64_t bytes;
 static uint64_t zeros;
 static uint64_t unequal;
@@ -28,7 +31,8 @@ static uint64_t unequal;
 struct range {
 	uint64_t start;
 	uint64_t end;
-	uint32_t len; /* of a block */
+	uint32_t len;  /* of a block */
+	uint64_t step; /* from one to the next */
 	unsigned int seed;
 };
 
@@ -49,7 +53,7 @@ static void compare(const struct block_request *requests, size_t count)
 		const struct block_request *request = &requests[i];
 		enum block_status status = memory_read(library, request->phys, want, request->len);
 
-		pages++;
+		blocks++;
 		if (status != request->status) {
 			differs(request, status);
 			continue;
@@ -87,7 +91,7 @@ static void *compare_range(void *arg)
 	for (uint64_t at = range->start; at < range->end;) {
 		size_t count = 0;
 
-		for (; count < BATCH && at < range->end; at += range->len, count++)
+		for (; count < BATCH && at < range->end; at += range->step, count++)
 			requests[count] = (struct block_request){ .phys = at,
 								  .data = data + count * range->len,
 								  .len = range->len };
@@ -108,7 +112,8 @@ static void compare_extent(uint64_t start, uint64_t end, uint32_t len)
 	const uint64_t part = ((end - start) / THREADS / len + 1) * len;
 
 	for (unsigned int i = 0; i < THREADS; i++) {
-		ranges[i] = (struct range){ start + i * part, start + (i + 1) * part, len, i };
+		ranges[i] = (struct range){ start + i * part, start + (i + 1) * part, len,
+					    len == UNIT ? len : (uint64_t)len * SPARSE, i };
 		if (ranges[i].end > end)
 			ranges[i].end = end;
 		if (pthread_create(&threads[i], NULL, compare_range, &ranges[i]))
@@ -160,7 +165,7 @@ int main(int argc, char **argv)
 		compare_all(lens[i]);
 	printf("%" PRIu64 " blocks, %" PRIu64 " bytes, %" PRIu64 " known zeros, %" PRIu64
 	       " not equal%s\n",
-	       pages, bytes, zeros, unequal, ours->concurrent ? "" : ", by the library both");
+	       blocks, bytes, zeros, unequal, ours->concurrent ? "" : ", by the library both");
 	memory_close(ours);
 	memory_close(library);
 	return unequal ? 1 : 0;
