@@ -32,7 +32,7 @@ struct emitter {
 	bool begun;
 	bool any_row;
 	bool flushed; /* since a row began */
-	int failed; /* errno of a write that failed */
+	int failed;   /* errno of a write that failed */
 	size_t text_columns;
 	size_t used;
 	char buffer[BUFFER_BYTES + CHUNK];
