@@ -16,12 +16,11 @@ static void on_interrupt(int signal_number)
 	session.stop = 1;
 }
 
-/* Without -c the live kernel is meant, which this version cannot read yet. */
-static struct error *need_core(void)
+/* Without -c the live kernel is meant. */
+static struct error *open_core(const struct session *self, bool raw_allowed, struct memory **ret)
 {
-	return error_new(
-		"no vmcore; give one with -c (the live kernel, /proc/kcore, is not read by "
-		"this version)");
+	return self->options.core ? memory_open(self->options.core, raw_allowed, ret)
+				  : memory_open_live(ret);
 }
 
 /* An extract notes what symbols and types say, and leaves out where they are. */
@@ -34,8 +33,7 @@ static struct error *open_kernel(struct session *self, struct kernel **ret)
 {
 	const struct options *options = &self->options;
 	struct memory *memory = NULL;
-	struct error *err = options->core ? memory_open(options->core, false, &memory)
-					  : need_core();
+	struct error *err = open_core(self, false, &memory);
 	if (!err && self->notebook)
 		err = recorder_create(memory, &memory);
 	/* Nor is the search for the kernel to be seen in it: skip_symbols() begins. */
@@ -54,7 +52,7 @@ static struct error *open_kernel(struct session *self, struct kernel **ret)
 
 static struct error *open_memory(struct session *self, struct memory **ret)
 {
-	return self->options.core ? memory_open(self->options.core, true, ret) : need_core();
+	return open_core(self, true, ret);
 }
 
 int main(int argc, char **argv)

@@ -302,6 +302,7 @@ static struct error *open_memory(struct session *self, struct memory **ret)
 		return error_no_memory();
 	memory->memory.ops = &crash_memory_ops;
 	memory->memory.arch = crash_arch();
+	memory->memory.live = ACTIVE();
 	memory->memory.path = strdup(DUMPFILE() && pc->dumpfile ? pc->dumpfile : "/proc/kcore");
 	memory->memory.format = strdup("opened by crash");
 	complete = memory->memory.path && memory->memory.format;

@@ -132,6 +132,7 @@ static struct error *on_fault(void *arg, const struct pt_fault *fault)
 	} rows[PT_FAULT_KINDS] = {
 		[PT_FAULT_MISSING] = { RULES, NULL },
 		[PT_FAULT_DAMAGED] = { RULES, NULL },
+		[PT_FAULT_CHANGED] = { RULES, NULL },
 		[PT_FAULT_OUTSIDE] = { RULE_TABLE_OUTSIDE, "leads to a table outside memory" },
 		[PT_FAULT_LOOP] = { RULE_TABLE_LOOP, "leads back to a table above it" },
 		[PT_FAULT_REPEATED] = { RULE_TABLE_TWICE, "leads to a table reached before" },

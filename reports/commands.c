@@ -325,10 +325,10 @@ static struct error *run_with_output(struct session *session, const struct comma
 	if (!err)
 		err = line->command->run(session, emitter, line->count, line->words, status);
 	if (emitter) {
-		struct error *finish = err ? NULL : emitter_finish(emitter);
-
-		if (!err)
-			err = finish;
+		if (err)
+			emitter_give_up(emitter);
+		else
+			err = emitter_finish(emitter);
 		emitter_destroy(emitter);
 	}
 	return output_close(&output, err);
@@ -356,6 +356,7 @@ int iommupt_run(struct session *session, int argc, char **argv)
 		.near = 8,
 		.threads = usual_threads(),
 	};
+	session_begin(session);
 	struct error *err = parse(session, argc, argv, &line);
 	if (!err && line.extra & EXTRA_VERSION)
 		version_print(session->out, session->backend);
@@ -364,6 +365,7 @@ int iommupt_run(struct session *session, int argc, char **argv)
 			   session->in_crash);
 	else if (!err)
 		err = run_with_output(session, &line, &status);
+	session_end(session);
 	if (err) {
 		if (!reader_has_gone(session))
 			session_message(session, "%s", err->message);

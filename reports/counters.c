@@ -68,7 +68,8 @@ static struct error *count_tree(struct session *session, const struct space *spa
 		found->vm += pages - (space->root_uncounted && pages ? 1 : 0);
 		found->roots += space->root_uncounted && pages ? 1 : 0;
 	}
-	found->unknown += statistics.faults[PT_FAULT_MISSING] + statistics.faults[PT_FAULT_DAMAGED];
+	found->unknown += statistics.faults[PT_FAULT_MISSING] +
+			  statistics.faults[PT_FAULT_DAMAGED] + statistics.faults[PT_FAULT_CHANGED];
 	return err;
 }
 

@@ -256,7 +256,7 @@ static void size_cells(struct cell *cells, const struct pt_statistics *statistic
 	cells[MAPPED_BYTES] = cell_number(statistics->mapped_bytes);
 	cells[UNKNOWN_TABLES] = cell_number(faults[PT_FAULT_MISSING] + faults[PT_FAULT_DAMAGED] +
 					    faults[PT_FAULT_OUTSIDE] + faults[PT_FAULT_LOOP] +
-					    faults[PT_FAULT_SKIPPED]);
+					    faults[PT_FAULT_SKIPPED] + faults[PT_FAULT_CHANGED]);
 }
 
 static void add_owner(struct words *owner, const struct space *space)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "reports/session.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -75,6 +76,37 @@ void session_message(const struct session *session, const char *format, ...)
 	va_end(args);
 	fputc('\n', session->err);
 	fflush(session->err);
+}
+
+static struct memory *live_memory(const struct session *session)
+{
+	struct memory *memory = session->kernel ? kernel_memory(session->kernel) : session->memory;
+
+	return memory && memory->live ? memory : NULL;
+}
+
+void session_begin(struct session *session)
+{
+	if (!live_memory(session))
+		return;
+	inventory_destroy(session->inventory);
+	session->inventory = NULL;
+	pages_destroy(session->pages);
+	session->pages = NULL;
+	if (session->kernel)
+		kernel_forget_pages(session->kernel);
+}
+
+void session_end(struct session *session)
+{
+	struct memory *memory = live_memory(session);
+
+	if (!memory || memory->reread == 0)
+		return;
+	session_message(session,
+			"%" PRIu64 " times something changed while it was read, and was read again",
+			memory->reread);
+	memory->reread = 0;
 }
 
 void session_deinit(struct session *session)

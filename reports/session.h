@@ -85,6 +85,13 @@ struct error *session_memory(struct session *session, struct memory **ret);
 void session_message(const struct session *session, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/*
+ * session_begin() - before a command: what an earlier one has found of a live kernel is not true
+ * any more. session_end() - after it: say how often it had to read again.
+ */
+void session_begin(struct session *session);
+void session_end(struct session *session);
+
 /* session_deinit() - release all that was opened. */
 void session_deinit(struct session *session);
 

@@ -15,4 +15,11 @@ struct error *memory_kdumpfile_open(const char *path, int fd, struct memory **re
 /* A plain image of physical memory from address 0. */
 struct error *memory_raw_open(const char *path, int fd, struct memory **ret);
 
+/* The running kernel's; sets `path` itself. memory_kcore_is(): is @fd its /proc/kcore? */
+bool memory_kcore_is(int fd);
+struct error *memory_kcore_open(const char *path, int fd, struct memory **ret);
+
+/* memory_kcore_refused() - why open() of it gave the error @number, and what to do. */
+struct error *memory_kcore_refused(const char *path, int number);
+
 #endif

@@ -15,12 +15,14 @@
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "target/error.h"
@@ -50,6 +52,7 @@ struct source {
 struct module {
 	uint64_t address; /* of the kernel's copy of the BTF */
 	uint32_t size;
+	char *path; /* or of the file that has it; owned; NULL: the kernel's copy */
 	bool tried;
 	struct source source;
 };
@@ -347,6 +350,38 @@ static struct error *source_read(struct btf_types *self, struct source *source,
 	return err;
 }
 
+/* The whole file at @path, of at most MAX_BYTES; sysfs says how long it is. */
+static struct error *read_file(const char *path, void **ret, uint32_t *size)
+{
+	struct stat status;
+	FILE *file = fopen(path, "re");
+
+	*ret = NULL;
+	if (!file || fstat(fileno(file), &status) || status.st_size <= 0 ||
+	    status.st_size > MAX_BYTES) {
+		if (file)
+			fclose(file);
+		return error_new("%s: cannot be read; give the debug vmlinux with -s", path);
+	}
+	*ret = malloc((size_t)status.st_size);
+	*size = *ret ? (uint32_t)fread(*ret, 1, (size_t)status.st_size, file) : 0;
+	fclose(file);
+	return *ret ? NULL : error_no_memory();
+}
+
+static struct error *source_read_file(struct btf_types *self, struct source *source,
+				      const struct source *base, const char *path)
+{
+	void *data = NULL;
+	uint32_t size = 0;
+	struct error *err = read_file(path, &data, &size);
+
+	if (!err)
+		err = source_init(self, source, base, data, size);
+	free(data);
+	return err;
+}
+
 /* ---- Members ---- */
 
 /* One search through a source's types, which hostile BTF must not make endless. */
@@ -611,8 +646,11 @@ static void module_skip(struct btf_types *self, struct module *module, struct er
 static const struct source *module_source(struct btf_types *self, struct module *module)
 {
 	if (!module->tried) {
-		struct error *err = source_read(self, &module->source, &self->vmlinux,
-						module->address, module->size);
+		struct error *err = module->path
+					    ? source_read_file(self, &module->source,
+							       &self->vmlinux, module->path)
+					    : source_read(self, &module->source, &self->vmlinux,
+							  module->address, module->size);
 
 		module->tried = true;
 		if (err)
@@ -621,7 +659,7 @@ static const struct source *module_source(struct btf_types *self, struct module 
 	return module->source.btf ? &module->source : NULL;
 }
 
-static struct error *modules_add(struct btf_types *self, uint64_t address, uint64_t size)
+static struct error *modules_add(struct btf_types *self, const struct module *module)
 {
 	if (self->num_modules == self->max_modules) {
 		const size_t more = self->max_modules ? 2 * self->max_modules : 64;
@@ -632,10 +670,7 @@ static struct error *modules_add(struct btf_types *self, uint64_t address, uint6
 		self->modules = modules;
 		self->max_modules = more;
 	}
-	self->modules[self->num_modules++] = (struct module){
-		.address = address,
-		.size = (uint32_t)size,
-	};
+	self->modules[self->num_modules++] = *module;
 	return NULL;
 }
 
@@ -698,7 +733,8 @@ static struct error *modules_list(struct btf_types *self, const struct member *l
 			continue;
 		}
 		total += size;
-		err = modules_add(self, data, size);
+		const struct module module = { .address = data, .size = (uint32_t)size };
+		err = modules_add(self, &module);
 	}
 	return err ? err : cursor.error;
 }
@@ -776,8 +812,10 @@ static void btf_types_destroy(struct types *types)
 {
 	struct btf_types *self = (struct btf_types *)types;
 
-	for (size_t i = 0; i < self->num_modules; i++)
+	for (size_t i = 0; i < self->num_modules; i++) {
 		source_deinit(&self->modules[i].source);
+		free(self->modules[i].path);
+	}
 	free(self->modules);
 	source_deinit(&self->vmlinux);
 	free(self);
@@ -813,4 +851,50 @@ struct error *btf_open_kernel(struct kernel *kernel, struct types **ret)
 	}
 	*ret = &self->types;
 	return NULL;
+}
+
+/* The modules' files beside vmlinux's; each is read when it is first needed. */
+static struct error *folder_modules(struct btf_types *self, const char *folder)
+{
+	struct error *err = NULL;
+	DIR *stream = opendir(folder);
+
+	for (const struct dirent *entry; stream && !err && (entry = readdir(stream));) {
+		struct module module = { .address = 0 };
+
+		if (entry->d_name[0] == '.' || strcmp(entry->d_name, "vmlinux") == 0 ||
+		    self->num_modules == MAX_MODULES)
+			continue;
+		if (asprintf(&module.path, "%s/%s", folder, entry->d_name) < 0)
+			err = error_no_memory();
+		else
+			err = modules_add(self, &module);
+	}
+	if (stream)
+		closedir(stream);
+	return err;
+}
+
+struct error *btf_open_folder(struct kernel *kernel, const char *folder, struct types **ret)
+{
+	char *path = NULL;
+	struct error *err = NULL;
+
+	*ret = NULL;
+	if (asprintf(&path, "%s/vmlinux", folder) < 0)
+		return error_no_memory();
+	struct btf_types *self = access(path, R_OK) == 0 ? calloc(1, sizeof(*self)) : NULL;
+	if (self) {
+		self->types.ops = &btf_types_ops;
+		self->kernel = kernel;
+		err = source_read_file(self, &self->vmlinux, NULL, path);
+		if (!err)
+			err = folder_modules(self, folder);
+		if (err)
+			btf_types_destroy(&self->types);
+		else
+			*ret = &self->types;
+	}
+	free(path);
+	return err;
 }

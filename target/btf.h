@@ -36,6 +36,12 @@ struct error *btf_open_kernel(struct kernel *kernel, struct types **ret);
  */
 struct error *btf_add_modules(struct kernel *kernel, struct types *types, size_t *skipped);
 
+/*
+ * btf_open_folder() - the same from the files of a running kernel, /sys/kernel/btf: vmlinux, and
+ * one of each module, read when needed. *ret is NULL without an error when there is no vmlinux.
+ */
+struct error *btf_open_folder(struct kernel *kernel, const char *folder, struct types **ret);
+
 /* btf_modules_skipped() - how many modules queries to @types have had to skip by now, in all. */
 size_t btf_modules_skipped(const struct types *types);
 

@@ -17,6 +17,7 @@
 
 #include <elf.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -525,6 +526,88 @@ struct error *kallsyms_open(struct kernel *kernel, struct symbols **ret)
 			  memory->path, cause->message);
 	error_free(cause);
 	kallsyms_destroy(&self->symbols);
+	return err;
+}
+
+/* The running kernel's own list. */
+
+/* "ffffffff81000000 T _stext", and "\t[module]" behind symbols of modules. */
+static char *parse_line(char *line, uint64_t *address)
+{
+	char *at = NULL;
+
+	*address = strtoull(line, &at, 16);
+	if (at == line || at[0] != ' ' || at[1] == '\0' || at[2] != ' ')
+		return NULL;
+	at += 3;
+	at[strcspn(at, "\t\n")] = '\0';
+	return *at && strlen(at) <= NAME_LONGEST ? at : NULL;
+}
+
+static struct error *add_line(struct kallsyms *self, char *line)
+{
+	uint64_t address = 0;
+	const char *name = parse_line(line, &address);
+
+	if (!name)
+		return NULL;
+	if (self->count == SYMBOLS_MAX)
+		return error_new("it has more than %d symbols", SYMBOLS_MAX);
+	struct error *err = reserve_name(self);
+	if (!err && !reserve_entries(self, 1))
+		err = error_no_memory();
+	if (err)
+		return err;
+	const size_t len = strlen(name);
+	memcpy(self->names + self->names_len, name, len + 1);
+	self->entries[self->count++] = (struct entry){
+		.address = address,
+		.name = (uint32_t)self->names_len,
+		.hash = name_hash(name, len),
+	};
+	self->names_len += len + 1;
+	return NULL;
+}
+
+static struct error *load_text(struct kallsyms *self, FILE *file, bool *hidden)
+{
+	struct error *err = NULL;
+	char *line = NULL;
+	size_t size = 0;
+
+	*hidden = true;
+	while (!err && getline(&line, &size, file) > 0) {
+		const size_t before = self->count;
+
+		err = add_line(self, line);
+		if (self->count > before && self->entries[before].address)
+			*hidden = false;
+	}
+	free(line);
+	return err ? err : kallsyms_index(self);
+}
+
+struct error *kallsyms_open_text(const char *path, struct symbols **ret)
+{
+	FILE *file = fopen(path, "re");
+	bool hidden = false;
+
+	*ret = NULL;
+	if (!file)
+		return NULL;
+	struct kallsyms *self = calloc(1, sizeof(*self));
+	struct error *err = self ? NULL : error_no_memory();
+	if (self)
+		self->symbols.ops = &kallsyms_ops;
+	if (!err)
+		err = load_text(self, file, &hidden);
+	fclose(file);
+	if (!err && !hidden) {
+		*ret = &self->symbols;
+		return NULL;
+	}
+	if (self)
+		kallsyms_destroy(&self->symbols);
 	return err;
 }
 

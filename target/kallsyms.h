@@ -24,6 +24,13 @@ struct kernel;
 struct error *kallsyms_open(struct kernel *kernel, struct symbols **ret);
 
 /*
+ * kallsyms_open_text() - a provider of the symbols that the file at @path lists in the manner of
+ * /proc/kallsyms, those of modules included. *ret is NULL without an error when there is no such
+ * file, or when the kernel hides the addresses from this process (they are all 0: kptr_restrict).
+ */
+struct error *kallsyms_open_text(const char *path, struct symbols **ret);
+
+/*
  * kallsyms_add_modules() - add the symbols of the loaded modules to @symbols, which
  * kallsyms_open() made. @kernel must have types by now. Modules whose symbols cannot be read
  * are left out and counted in *skipped. After an error what was read before it can be found.

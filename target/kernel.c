@@ -5,13 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "target/error.h"
 #include "target/kernel_private.h"
 #include "target/noted.h"
 #include "target/vmlinux.h"
 
-enum { LIST_MAX = 1 << 20 };
+enum { LIST_MAX = 1 << 20, LIVE_CACHE_MS = 20 };
 
 struct memory *kernel_memory(struct kernel *kernel)
 {
@@ -204,6 +205,21 @@ static enum block_status read_page(struct kernel *kernel, uint64_t page, char *d
 	return request.status;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* A running kernel's page is soon another one. */
+static bool is_cached(const struct kernel *kernel, size_t slot, uint64_t page)
+{
+	return kernel->cache[slot].address == page &&
+	       (!kernel->memory->live || now_ms() - kernel->cache[slot].read_at < LIVE_CACHE_MS);
+}
+
 /* Whole pages are cached: structures lie close together and are read field by field. */
 static enum block_status cached_page(struct kernel *kernel, uint64_t page, const char **ret,
 				     uint64_t *phys)
@@ -211,8 +227,9 @@ static enum block_status cached_page(struct kernel *kernel, uint64_t page, const
 	const size_t slot = (size_t)((page / KERNEL_PAGE) % KERNEL_CACHE_PAGES);
 	char *data = kernel->pages + slot * KERNEL_PAGE;
 
-	if (kernel->cache[slot].address != page) {
+	if (!is_cached(kernel, slot, page)) {
 		kernel->cache[slot].address = UINT64_MAX;
+		kernel->cache[slot].read_at = kernel->memory->live ? now_ms() : 0;
 		kernel->cache[slot].status =
 			read_page(kernel, page, data, &kernel->cache[slot].phys);
 		kernel->cache[slot].address = page;

@@ -72,6 +72,9 @@ void kernel_reading_symbols(struct kernel *kernel, bool begin);
 
 struct memory *kernel_memory(struct kernel *kernel);
 
+/* kernel_forget_pages() - empty the cache of virtual pages. */
+void kernel_forget_pages(struct kernel *kernel);
+
 /*
  * kernel_vmcoreinfo() - the text of a VMCOREINFO note that lets the kernel's page table be found
  * again: the dump's own, or one in its manner. The caller frees it.

@@ -191,17 +191,42 @@ static struct error *unless_files(const struct kernel *kernel, struct error *err
 	return NULL;
 }
 
+/*
+ * A running kernel's symbols and types are in its files: all of them by one reading, which the
+ * loading of a module does not disturb, and on kernels, too, whose VMCOREINFO says nothing of them.
+ */
+static struct error *add_from_files(struct kernel *kernel, enum types_from types_from,
+				    bool *symbols_found, bool *types_found)
+{
+	struct symbols *symbols = NULL;
+	struct types *types = NULL;
+	struct error *err = kallsyms_open_text("/proc/kallsyms", &symbols);
+
+	if (symbols)
+		kernel->symbols[kernel->symbols_count++] = symbols;
+	if (!err && types_from != TYPES_DWARF)
+		err = unless_files(kernel, btf_open_folder(kernel, "/sys/kernel/btf", &types));
+	if (types)
+		kernel->types[kernel->types_count++] = types;
+	*symbols_found = symbols;
+	*types_found = types;
+	kernel->names_hidden = !symbols;
+	return err;
+}
+
 /* The dump's own symbols and types; behind those of vmlinux, which lack the modules'. */
-static struct error *add_from_dump(struct kernel *kernel, enum types_from types_from)
+static struct error *add_from_memory(struct kernel *kernel, enum types_from types_from,
+				     bool has_symbols, bool has_types)
 {
 	struct symbols *symbols = NULL;
 	struct types *types = NULL;
 	size_t skipped = 0;
-	struct error *err = unless_files(kernel, kallsyms_open(kernel, &symbols));
+	struct error *err = has_symbols ? NULL
+					: unless_files(kernel, kallsyms_open(kernel, &symbols));
 
 	if (!err && symbols)
 		kernel->symbols[kernel->symbols_count++] = symbols;
-	if (!err && kernel->symbols_count && types_from != TYPES_DWARF)
+	if (!err && !has_types && kernel->symbols_count && types_from != TYPES_DWARF)
 		err = unless_files(kernel, btf_open_kernel(kernel, &types));
 	if (err || !types)
 		return err;
@@ -209,6 +234,17 @@ static struct error *add_from_dump(struct kernel *kernel, enum types_from types_
 	/* Nor is a module that cannot be read: what is missed in it will be said then. */
 	error_free(btf_add_modules(kernel, types, &skipped));
 	return NULL;
+}
+
+static struct error *add_own(struct kernel *kernel, enum types_from types_from)
+{
+	bool has_symbols = false;
+	bool has_types = false;
+	struct error *err = kernel->memory->live
+				    ? add_from_files(kernel, types_from, &has_symbols, &has_types)
+				    : NULL;
+
+	return err ? err : add_from_memory(kernel, types_from, has_symbols, has_types);
 }
 
 /* Behind all others: what those have is never looked for in modules. */
@@ -225,6 +261,12 @@ static struct error *add_module_symbols(struct kernel *kernel)
 
 static struct error *need_symbols(struct kernel *kernel)
 {
+	if (kernel->memory->live && kernel->symbols_count == 0)
+		return error_new(
+			"/proc/kallsyms hides the addresses of the kernel's symbols; allow "
+			"them to root (sysctl kernel.kptr_restrict=1), or give the "
+			"System.map or the debug vmlinux of kernel %s with -s",
+			kernel->release[0] ? kernel->release : "*");
 	const char *info = kernel->memory->vmcoreinfo;
 	const char *release = kernel->release[0] ? kernel->release : "*";
 	const char *why = info ? "its VMCOREINFO does not say where they are (Linux does since 6.0)"
@@ -260,6 +302,10 @@ static struct error *not_found(const struct kernel *kernel, const struct banner 
 		return error_new(
 			"%s: %s, and the kernel's page table cannot be read; copy it again",
 			kernel->memory->path, defect);
+	if (kernel->memory->live && !kernel->memory->vmcoreinfo)
+		return error_new("%s: has no VMCOREINFO (CONFIG_VMCORE_INFO, before 6.9 "
+				 "CONFIG_CRASH_CORE), so the kernel's page table cannot be found",
+				 kernel->memory->path);
 	if (!kernel->memory->vmcoreinfo && kernel->memory->note_count == 0)
 		return error_new(
 			"%s: has neither VMCOREINFO nor CPU notes, so the kernel's page table "
@@ -370,10 +416,12 @@ static struct error *add_sources(struct kernel *kernel, const struct kernel_sour
 	if (noted_is_there(kernel->memory->vmcoreinfo))
 		err = add_noted(kernel);
 	else
-		err = add_from_dump(kernel, source->types_from);
+		err = add_own(kernel, source->types_from);
 	if (!err && source->types_from != TYPES_BTF)
 		err = add_dwarf(kernel, source->types_from);
-	if (!err && !noted_is_there(kernel->memory->vmcoreinfo))
+	/* /proc/kallsyms has those of modules, too. */
+	if (!err && !noted_is_there(kernel->memory->vmcoreinfo) &&
+	    (!kernel->memory->live || kernel->names_hidden))
 		err = add_module_symbols(kernel);
 	kernel_reading_symbols(kernel, false);
 	return err;
@@ -390,7 +438,7 @@ struct error *kernel_open(struct memory *memory, const struct kernel_source *sou
 	for (size_t i = 0; i < source->count && !err; i++)
 		err = add_file(kernel, source->symbol_files[i]);
 	/* Without VMCOREINFO only a vmlinux can lead to the kernel's page table. */
-	if (!err && kernel->symbols_count == 0 && !memory->vmcoreinfo)
+	if (!err && kernel->symbols_count == 0 && !memory->vmcoreinfo && !memory->live)
 		err = need_symbols(kernel);
 	if (!err)
 		err = open_virtual_memory(kernel);

@@ -29,12 +29,14 @@ struct kernel {
 	struct notebook *notebook; /* borrowed; NULL: nothing is noted */
 	void (*reading_symbols)(struct memory *memory, bool begin); /* or NULL */
 	unsigned int reading_depth;
+	bool names_hidden;	     /* live: /proc/kallsyms is of no use */
 	const struct arch_ops *arch; /* NULL inside crash */
 	char release[KERNEL_RELEASE_BYTES];
 	char *pages; /* direct-mapped cache of virtual pages */
 	struct {
 		uint64_t address; /* UINT64_MAX: empty */
 		uint64_t phys;	  /* for memory_ops.keep only */
+		uint64_t read_at; /* live: when, see now_ms() */
 		enum block_status status;
 	} cache[KERNEL_CACHE_PAGES];
 };
@@ -69,9 +71,6 @@ struct arch_ops {
 
 /* kernel_new() - a kernel with nothing but @memory, which it takes over, also on error. */
 struct error *kernel_new(struct memory *memory, struct kernel **ret);
-
-/* kernel_forget_pages() - empty the cache of virtual pages. */
-void kernel_forget_pages(struct kernel *kernel);
 
 extern const struct arch_ops arch_aarch64;
 extern const struct arch_ops arch_x86_64;

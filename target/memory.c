@@ -44,6 +44,8 @@ static struct error *open_file(const char *path, int *ret)
 	/* Opening a pipe would wait for its writer. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
+	if (fd < 0 && strcmp(path, "/proc/kcore") == 0)
+		return memory_kcore_refused(path, errno);
 	if (fd < 0 && (errno == EACCES || errno == EPERM))
 		return error_errno(
 			errno, "%s: cannot be opened; read it as root or change its mode", path);
@@ -66,6 +68,8 @@ struct error *memory_open(const char *path, bool raw_allowed, struct memory **re
 
 	if (err)
 		return err;
+	if (memory_kcore_is(fd))
+		return memory_kcore_open(path, fd, ret);
 	enum file_kind kind = recognise(fd);
 	if (kind == FILE_VMCORE) {
 		err = memory_kdumpfile_open(path, fd, ret);
@@ -146,6 +150,8 @@ const char *block_status_text(enum block_status status)
 		return "not in the dump";
 	case BLOCK_OUTSIDE:
 		return "not memory";
+	case BLOCK_CHANGED:
+		return "changing faster than it can be read";
 	default:
 		return "damaged or cut off in the dump";
 	}

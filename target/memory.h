@@ -21,6 +21,7 @@ enum block_status {
 	BLOCK_MISSING, /* memory, but not in the dump: filtered out */
 	BLOCK_OUTSIDE, /* not memory as far as the dump says: MMIO, or nothing */
 	BLOCK_DAMAGED, /* in the dump, but it cannot be read or decompressed, or it is cut off */
+	BLOCK_CHANGED, /* of a live kernel: it did not hold still long enough to be read */
 };
 
 /* A block of physical memory to read; `status` and the bytes are the answer. */
@@ -81,6 +82,8 @@ struct memory {
 	size_t note_count;
 	bool borrowed;	 /* the strings and notes belong to another memory */
 	bool concurrent; /* fetch() may be called by several threads at once */
+	bool live;	 /* of a running kernel: what was read may be something else by now */
+	uint64_t reread; /* live: how often something had changed and was read again */
 };
 
 /*
@@ -88,6 +91,8 @@ struct memory {
  * of no known format is taken as an image of physical memory from address 0.
  */
 struct error *memory_open(const char *path, bool raw_allowed, struct memory **ret);
+/* memory_open_live() - the running kernel's, /proc/kcore. */
+struct error *memory_open_live(struct memory **ret);
 void memory_close(struct memory *memory);
 
 /* memory_read() - one block; BLOCK_OK or the reason why not. */

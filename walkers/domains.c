@@ -159,6 +159,26 @@ static struct error *add_domain(const struct scan *scan, uint64_t domain,
 	return err;
 }
 
+/* While the group has the domain, the domain has its tables. */
+static struct error *witness_group(const struct scan *scan, struct space *space,
+				   const struct device *device, bool attached)
+{
+	static const struct type_query queries[] = {
+		{ "iommu_group", "default_domain", NULL },
+		{ "iommu_group", "domain", NULL },
+	};
+	struct member member;
+
+	if (!kernel_memory(scan->kernel)->live)
+		return NULL;
+	struct error *err = kernel_resolve(scan->kernel, &queries[attached], &member, 1);
+
+	if (!err && member.present && device->group_address && space->mode == SPACE_TABLE)
+		tree_add_witness(scan->kernel, &space->tree, device->group_address + member.offset,
+				 &space->domain, 1);
+	return err;
+}
+
 /* @attached: the device translates by it; otherwise it is only kept for later. */
 static struct error *note_domain(const struct scan *scan, uint64_t domain,
 				 const struct device *device, bool attached)
@@ -168,8 +188,11 @@ static struct error *note_domain(const struct scan *scan, uint64_t domain,
 
 	if (domain == 0)
 		return NULL;
-	if (!space)
+	if (!space) {
 		err = add_domain(scan, domain, device, &space);
+		if (!err && (domain == device->domain || domain == device->default_domain))
+			err = witness_group(scan, space, device, attached);
+	}
 	if (!err && attached)
 		err = space_add_device(space, device);
 	return err;

@@ -7,6 +7,7 @@
 #include "formats/scan.h"
 #include "target/error.h"
 #include "target/page_set.h"
+#include "walkers/live.h"
 #include "walkers/workers.h"
 
 /*
@@ -91,6 +92,8 @@ struct walk {
 	struct ring rings[PT_MAX_LEVELS];
 	struct workers *workers; /* made when a walk turns out to be large; NULL: no threads */
 	bool no_workers;
+	void *scratch; /* live: the second reading of a table */
+	bool gone;     /* live: the tree is not in use any more; this has been reported */
 };
 
 static size_t table_bytes(const struct pt_geometry *geometry, unsigned int level)
@@ -283,6 +286,9 @@ static void prepare_frame(void *arg, struct job *job)
 	struct frame *frame = (struct frame *)job;
 	size_t used = 0;
 
+	/* Of a live kernel each table is read when its turn comes: see visit_live(). */
+	if (walk->memory->live)
+		return;
 	fetch_frame(walk, frame);
 	for (size_t i = 0; i < frame->item_count; i++) {
 		const struct item *item = &frame->items[i];
@@ -328,6 +334,8 @@ static bool have_workers(struct walk *walk, const struct ring *ring)
 {
 	enum { FRAMES = 3 };
 
+	if (walk->memory->live)
+		return false;
 	if (!walk->workers && !walk->no_workers && ring->count >= FRAMES && walk->control &&
 	    walk->control->threads > 1)
 		walk->workers = workers_create(walk->control->threads - 1, prepare_frame, walk);
@@ -515,6 +523,8 @@ static enum pt_fault_kind fault_of_status(enum block_status status)
 		return PT_FAULT_OUTSIDE;
 	case BLOCK_DAMAGED:
 		return PT_FAULT_DAMAGED;
+	case BLOCK_CHANGED:
+		return PT_FAULT_CHANGED;
 	default:
 		return PT_FAULT_MISSING;
 	}
@@ -576,7 +586,7 @@ static struct error *visit_table(struct walk *walk, unsigned int depth, const st
 {
 	const struct block_request *request = item->request;
 
-	if (request->status != BLOCK_OK && request->len > PART_BYTES)
+	if (request->status != BLOCK_OK && request->len > PART_BYTES && !walk->memory->live)
 		return visit_parts(walk, depth, item);
 	if (request->status != BLOCK_OK)
 		return add_fault(walk, depth + 1, item, fault_of_status(request->status));
@@ -647,13 +657,119 @@ static struct error *visit_parts(struct walk *walk, unsigned int depth, const st
 	return err;
 }
 
+/* The entries that lead to the table of @item, as they were when they were followed. */
+static void live_path_of(const struct item *item, struct live_path *path)
+{
+	size_t depth = 0;
+
+	for (const struct item *above = item; above->parent; above = above->parent)
+		depth++;
+	path->count = depth;
+	for (const struct item *above = item; above->parent; above = above->parent) {
+		const struct block_request *block = above->parent->request;
+		const uint64_t at = above->entry_addr - block->phys;
+		struct live_word *word = &path->words[--depth];
+
+		word->phys = above->entry_addr;
+		memcpy(&word->value, (const char *)block->data + at, sizeof(word->value));
+	}
+}
+
+/* All that is left of the tree is unknown. */
+static struct error *report_gone(struct walk *walk, const struct item *item)
+{
+	walk->gone = true;
+	return report(walk, PT_FAULT_CHANGED, item->run.next_level, item->run.address,
+		      item->entry_addr, item->iova, walk->last - item->iova);
+}
+
+/* What is now where the entry to the table of @item was: a leaf of the same size, or nothing. */
+static struct error *visit_replaced(struct walk *walk, unsigned int depth, const struct item *item,
+				    const struct live_way *way)
+{
+	struct item now = *item;
+	const uint64_t span = table_span(walk->geometry, item->run.next_level);
+
+	if (way->status == BLOCK_OK && way->run.kind == PT_EMPTY)
+		return NULL;
+	if (way->status != BLOCK_OK || way->run.kind != PT_LEAF ||
+	    (1ULL << way->run.size_lg2) - 1 != span)
+		return add_fault(
+			walk, depth + 1, item,
+			fault_of_status(way->status == BLOCK_OK ? BLOCK_CHANGED : way->status));
+	now.is_table = false;
+	now.fault = NO_FAULT;
+	now.run = way->run;
+	now.run.count = 1;
+	return add_item(walk, depth + 1, &now);
+}
+
+/*
+ * The way to the table of @item has changed: go it anew, until what is at its end can be believed.
+ * *again: it is a table of the same level, now that of @item, and has been read.
+ */
+static struct error *visit_moved(struct walk *walk, unsigned int depth, struct item *item,
+				 bool *again)
+{
+	const unsigned int level = item->run.next_level;
+	struct live_way way = { .status = BLOCK_CHANGED };
+	bool moved = true;
+
+	*again = false;
+	for (int tries = 0; tries < LIVE_TRIES && moved; tries++) {
+		live_count(walk->memory);
+		if (!live_witnessed(walk->tree, walk->memory))
+			return report_gone(walk, item);
+		live_descend(walk->tree, walk->memory, item->iova, level, &way);
+		if (way.status != BLOCK_OK || way.run.kind != PT_TABLE ||
+		    way.run.next_level != level) {
+			moved = !live_holds(walk->tree, walk->memory, &way.path);
+			continue;
+		}
+		item->run = way.run;
+		item->entry_addr = way.entry_addr;
+		item->request->phys = way.run.address;
+		live_read(walk->tree, walk->memory, &way.path, item->request, walk->scratch,
+			  &moved);
+		*again = !moved;
+	}
+	if (*again)
+		return NULL;
+	if (moved)
+		way.status = BLOCK_CHANGED;
+	return visit_replaced(walk, depth, item, &way);
+}
+
+/* A table of a live kernel, see walkers/live.h. */
+static struct error *visit_live(struct walk *walk, unsigned int depth, struct item *item)
+{
+	struct live_path path;
+	struct error *err = NULL;
+	bool moved = false;
+	bool read = true;
+
+	if (walk->gone)
+		return NULL;
+	live_path_of(item, &path);
+	live_read(walk->tree, walk->memory, &path, item->request, walk->scratch, &moved);
+	if (moved)
+		err = visit_moved(walk, depth, item, &read);
+	if (err || !read)
+		return err;
+	struct finding finding = { 0 };
+	item->request->bytes = item->request->data;
+	if (item->request->status == BLOCK_OK)
+		examine(walk, item, NULL, 0, &finding);
+	return visit_table(walk, depth, item, &finding);
+}
+
 /* Go through a frame whose tables have been read; its depth is that of its tables. */
 static struct error *visit_frame(struct walk *walk, unsigned int depth, const struct frame *frame)
 {
 	struct error *err = NULL;
 
-	for (size_t i = 0; i < frame->item_count && !err; i++) {
-		const struct item *item = &frame->items[i];
+	for (size_t i = 0; i < frame->item_count && !err && !walk->gone; i++) {
+		struct item *item = &frame->items[i];
 
 		if (!item->is_table) {
 			err = add_item(walk, depth + 1, item);
@@ -662,8 +778,11 @@ static struct error *visit_frame(struct walk *walk, unsigned int depth, const st
 		if (item->fault != NO_FAULT)
 			err = add_fault(walk, depth + 1, item, item->fault);
 		if (!err)
-			err = visit_table(walk, depth, item,
-					  &frame->findings[item->request - frame->requests]);
+			err = walk->memory->live
+				      ? visit_live(walk, depth, item)
+				      : visit_table(
+						walk, depth, item,
+						&frame->findings[item->request - frame->requests]);
 	}
 	if (!err && depth + 1 < walk->geometry->levels)
 		err = frame_flush(walk, depth + 1);
@@ -721,7 +840,10 @@ static struct error *walk_init(struct walk *walk)
 	struct error *err = page_set_create(&walk->seen);
 
 	choose_short_cuts(walk);
-
+	if (!err && walk->memory->live) {
+		walk->scratch = malloc((size_t)PT_MAX_ENTRIES * sizeof(uint64_t));
+		err = walk->scratch ? NULL : error_no_memory();
+	}
 	for (unsigned int depth = 0; depth < levels && !err; depth++) {
 		unsigned int lg2 = pt_table_lg2(walk->geometry, levels - 1 - depth);
 
@@ -743,10 +865,11 @@ static void walk_deinit(struct walk *walk)
 		free(walk->runs[depth]);
 	}
 	page_set_destroy(walk->seen);
+	free(walk->scratch);
 }
 
 /* What leads to the top table. */
-static struct pt_run root_run(const struct pt_tree *tree)
+struct pt_run pt_root_run(const struct pt_tree *tree)
 {
 	return (struct pt_run){
 		.address = tree->root,
@@ -770,7 +893,7 @@ struct error *pt_walk(const struct pt_tree *tree, struct memory *memory, uint64_
 		.statistics = statistics,
 	};
 	struct item root = {
-		.run = root_run(tree),
+		.run = pt_root_run(tree),
 		.fault = NO_FAULT,
 	};
 
@@ -846,12 +969,12 @@ static void read_step(const struct pt_geometry *geometry, struct memory *memory,
 	step->perm = step->effective.perm;
 }
 
-size_t pt_translate(const struct pt_tree *tree, struct memory *memory, uint64_t iova,
-		    struct pt_step *steps)
+static size_t translate_once(const struct pt_tree *tree, struct memory *memory, uint64_t iova,
+			     struct pt_step *steps)
 {
 	const struct pt_geometry *geometry = &tree->geometry;
 	uint64_t address = 0;
-	struct pt_run above = root_run(tree);
+	struct pt_run above = pt_root_run(tree);
 	size_t n = 0;
 
 	if (!pt_address_to_table(geometry, iova, &address))
@@ -870,6 +993,30 @@ size_t pt_translate(const struct pt_tree *tree, struct memory *memory, uint64_t 
 		if (step->skips)
 			break;
 		above = step->effective;
+	}
+	return n;
+}
+
+/* A live kernel's entries are believed when all of them are still there after the last was read. */
+size_t pt_translate(const struct pt_tree *tree, struct memory *memory, uint64_t iova,
+		    struct pt_step *steps)
+{
+	size_t n = translate_once(tree, memory, iova, steps);
+
+	for (int tries = 1; memory->live && n; tries++) {
+		struct live_path path = { .count = 0 };
+
+		for (size_t i = 0; i < n && steps[i].status == BLOCK_OK; i++)
+			path.words[path.count++] =
+				(struct live_word){ steps[i].entry_addr, steps[i].entry };
+		if (live_holds(tree, memory, &path))
+			break;
+		live_count(memory);
+		if (tries == LIVE_TRIES) {
+			steps[n - 1].status = BLOCK_CHANGED;
+			break;
+		}
+		n = translate_once(tree, memory, iova, steps);
 	}
 	return n;
 }

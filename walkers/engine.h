@@ -11,6 +11,11 @@
  * and not entered. A table that is reached again by another way is entered
  * again (hardware would), but only PT_REPEAT_LIMIT times in one walk, so that
  * the work is linear in the distinct tables; what is left out is reported.
+ *
+ * Tables of a live kernel change, and can be freed and used for something else between the reading
+ * of the entry that leads there and of the table. So there each table is read by itself, twice, and
+ * in between the way to it is read again, from its entry up to the tree's witnesses: see
+ * walkers/live.h.
  */
 #ifndef IOMMUPT_ENGINE_H
 #define IOMMUPT_ENGINE_H
@@ -25,12 +30,27 @@
 
 enum { PT_BATCH_BYTES = 1 << 20, PT_REPEAT_LIMIT = 1 << 16 };
 
+enum { PT_WITNESSES_MAX = 4, PT_WITNESS_WORDS = 8 };
+
+/* What in physical memory says that a tree is in use: an entry that holds its root, a pointer. */
+struct pt_witness {
+	uint64_t phys;
+	uint64_t words[PT_WITNESS_WORDS]; /* as they were when the tree was found */
+	unsigned int count;
+};
+
 /* Where a tree is: the geometry says how to read it. */
 struct pt_tree {
 	struct pt_geometry geometry;
 	uint64_t root; /* physical address of the top table */
 	uint8_t perm;  /* what leads to the root allows (an AMD DTE); 0: everything */
+	/* Of a live kernel's; looked at before anything in the tree is believed. */
+	struct pt_witness witnesses[PT_WITNESSES_MAX];
+	unsigned int witness_count;
 };
+
+/* pt_add_witness() - @count words at @phys that will change before the tables are freed. */
+void pt_add_witness(struct pt_tree *tree, uint64_t phys, const uint64_t *words, unsigned int count);
 
 /* One table page, given to the visitor whole. */
 struct pt_table {
@@ -67,6 +87,7 @@ enum pt_fault_kind {
 	PT_FAULT_SKIPPED,  /* the same, and not entered: PT_REPEAT_LIMIT */
 	PT_FAULT_INVALID,  /* entry with reserved bits or an illegal size */
 	PT_FAULT_TORN,	   /* entries of one large page that differ: each is shown by itself */
+	PT_FAULT_CHANGED,  /* live: changed too fast to be read, or gone meanwhile: unknown */
 	PT_FAULT_KINDS,
 };
 
@@ -113,6 +134,9 @@ struct pt_control {
 	 */
 	unsigned int threads;
 };
+
+/* pt_root_run() - what leads to the top table of @tree. */
+struct pt_run pt_root_run(const struct pt_tree *tree);
 
 /*
  * pt_walk() - visit what @tree maps from @start to @last (inclusive, as people see them).

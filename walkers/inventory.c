@@ -160,6 +160,15 @@ struct space_step *space_add_step(struct space *space, const char *level, uint64
 	return step;
 }
 
+void tree_add_witness(struct kernel *kernel, struct pt_tree *tree, uint64_t address,
+		      const uint64_t *words, unsigned int count)
+{
+	uint64_t phys = 0;
+
+	if (kernel_memory(kernel)->live && kernel_to_phys(kernel, address, &phys))
+		pt_add_witness(tree, phys, words, count);
+}
+
 void space_set_mode(struct space *space, enum space_mode mode, const char *format, ...)
 {
 	va_list args;
@@ -230,7 +239,17 @@ void device_pci_name(uint32_t segment, uint16_t rid, char *name, size_t size)
 	snprintf(name, size, "%04x:%02x:%02x.%x", segment, rid >> 8, (rid >> 3) & 0x1f, rid & 7);
 }
 
-struct error *inventory_create(struct kernel *kernel, struct inventory **ret)
+/* The entries by which hardware finds the root are what says that it is in use. */
+static void witness_steps(struct space *space)
+{
+	for (unsigned int i = 0; i < space->step_count; i++) {
+		const struct space_step *step = &space->steps[i];
+
+		pt_add_witness(&space->tree, step->entry_addr, step->words, step->word_count);
+	}
+}
+
+static struct error *discover(struct kernel *kernel, struct inventory **ret)
 {
 	struct inventory *inventory = calloc(1, sizeof(*inventory));
 
@@ -245,8 +264,85 @@ struct error *inventory_create(struct kernel *kernel, struct inventory **ret)
 		inventory_destroy(inventory);
 		return err;
 	}
+	/* A guest's own tables are in no physical memory, in which witnesses are. */
+	for (size_t i = 0; i < inventory->space_count && kernel_memory(kernel)->live; i++) {
+		if (!inventory->spaces[i]->memory)
+			witness_steps(inventory->spaces[i]);
+	}
 	*ret = inventory;
 	return NULL;
+}
+
+static bool same_space(const struct space *a, const struct space *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->view == b->view && a->mode == b->mode &&
+	       a->domain == b->domain && a->object == b->object && a->mm == b->mm &&
+	       a->device_count == b->device_count && a->tree.root == b->tree.root &&
+	       a->tree.geometry.format == b->tree.geometry.format &&
+	       a->tree.geometry.levels == b->tree.geometry.levels;
+}
+
+static bool same_device(const struct device *a, const struct device *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->address == b->address && a->group == b->group &&
+	       a->domain == b->domain && strcmp(a->driver, b->driver) == 0 &&
+	       a->user.mm == b->user.mm;
+}
+
+static bool same_inventory(const struct inventory *a, const struct inventory *b)
+{
+	if (a->unit_count != b->unit_count || a->device_count != b->device_count ||
+	    a->space_count != b->space_count || a->warning_count != b->warning_count)
+		return false;
+	for (size_t i = 0; i < a->device_count; i++) {
+		if (!same_device(a->devices[i], b->devices[i]))
+			return false;
+	}
+	for (size_t i = 0; i < a->space_count; i++) {
+		if (!same_space(a->spaces[i], b->spaces[i]))
+			return false;
+	}
+	return true;
+}
+
+/* What is torn is not seen twice in the same way. */
+static struct error *discover_live(struct kernel *kernel, struct inventory **ret)
+{
+	enum { LOOKS = 10 };
+	struct inventory *before = NULL;
+	struct error *err = NULL;
+
+	for (int looks = 0; looks < LOOKS; looks++) {
+		struct inventory *now = NULL;
+
+		error_free(err);
+		kernel_forget_pages(kernel);
+		err = discover(kernel, &now);
+		const bool agree = before && now && same_inventory(before, now);
+		if (now) {
+			inventory_destroy(before);
+			before = now;
+		}
+		if (agree) {
+			*ret = now;
+			return NULL;
+		}
+		kernel_memory(kernel)->reread += looks > 0;
+	}
+	if (!before)
+		return err;
+	error_free(err);
+	*ret = before;
+	return inventory_warn(before,
+			      error_new("IOMMU units, devices and spaces changed at each of %d "
+					"looks: what is said of them may be mixed",
+					LOOKS),
+			      "live kernel");
+}
+
+struct error *inventory_create(struct kernel *kernel, struct inventory **ret)
+{
+	return kernel_memory(kernel)->live ? discover_live(kernel, ret) : discover(kernel, ret);
 }
 
 void inventory_destroy(struct inventory *inventory)

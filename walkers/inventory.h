@@ -186,7 +186,10 @@ extern const struct walker walker_kvm_x86;
 extern const struct walker walker_kvm_arm64;
 extern const struct walker walker_smmu_v2;
 
-/* inventory_create() - everything that can be found in @kernel. */
+/*
+ * inventory_create() - everything that can be found in @kernel. A live one is looked at until two
+ * looks in a row agree; a warning says where they never did.
+ */
 struct error *inventory_create(struct kernel *kernel, struct inventory **ret);
 void inventory_destroy(struct inventory *inventory);
 
@@ -227,6 +230,13 @@ struct error *inventory_add_requester(struct inventory *inventory, const struct 
  */
 struct space_step *space_add_step(struct space *space, const char *level, uint64_t table,
 				  unsigned int index, const uint64_t *words, unsigned int count);
+
+/*
+ * tree_add_witness() - @count words at kernel @address, read when @tree was found, that will change
+ * before its tables are freed. Of a live kernel only; else nothing is done.
+ */
+void tree_add_witness(struct kernel *kernel, struct pt_tree *tree, uint64_t address,
+		      const uint64_t *words, unsigned int count);
 
 /* space_set_mode() - how @space translates, and why, in words. */
 void space_set_mode(struct space *space, enum space_mode mode, const char *format, ...)

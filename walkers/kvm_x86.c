@@ -98,6 +98,7 @@ enum {
 /* A root that was found, and the space that it became. */
 struct root {
 	struct space *space;
+	uint64_t page; /* kernel address of its struct kvm_mmu_page; 0: not known */
 	uint64_t phys;
 	unsigned int levels;
 	unsigned int address_space;
@@ -208,6 +209,20 @@ static void find_vendor(struct scan *scan)
 	set_marks(scan);
 }
 
+/* A page of KVM's is taken off its list before it is freed (LIST_POISON, or another list). */
+static void witness_page(const struct scan *scan, const struct root *root, struct pt_tree *tree)
+{
+	uint64_t link[2] = { 0 };
+	const uint64_t address = root->page + scan->members[PAGE_LINK].offset;
+
+	if (root->page == 0 || !has(scan, PAGE_LINK) || !kernel_memory(scan->kernel)->live)
+		return;
+	struct error *err = kernel_read(scan->kernel, address, link, sizeof(link));
+	if (!err)
+		tree_add_witness(scan->kernel, tree, address, link, 2);
+	error_free(err);
+}
+
 static void set_tree(const struct scan *scan, const struct root *root)
 {
 	struct space *space = root->space;
@@ -231,6 +246,7 @@ static void set_tree(const struct scan *scan, const struct root *root)
 	space->tree.geometry.empty = scan->empty;
 	space->tree.geometry.tracked = scan->tracked;
 	space->tree.root = root->phys;
+	witness_page(scan, root, &space->tree);
 	space->mode = SPACE_TABLE;
 }
 
@@ -304,7 +320,7 @@ static struct error *read_root_page(struct scan *scan, uint64_t page, bool tdp_m
 	enum { LEVEL, DIRECT, INVALID, SMM, GUEST_MODE, AD_DISABLED, ROLE };
 	uint64_t role[ROLE] = { 0 };
 	uint64_t spt = 0;
-	struct root root = { .tdp_mmu = tdp_mmu, .idle = !held };
+	struct root root = { .page = page, .tdp_mmu = tdp_mmu, .idle = !held };
 	struct error *err = get(scan, page, PAGE_SPT, &spt);
 
 	for (int i = 0; i < ROLE && !err; i++) {

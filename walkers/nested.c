@@ -87,6 +87,7 @@ struct error *nested_memory_create(struct memory *below, const struct pt_tree *s
 		return error_no_memory();
 	self->memory.ops = &nested_ops;
 	self->memory.arch = below->arch;
+	self->memory.live = below->live;
 	self->below = below;
 	self->tree = *second_stage;
 	*ret = &self->memory;

@@ -286,6 +286,19 @@ static struct error *is_kernel_thread(const struct scan *scan, uint64_t task, bo
 	return err;
 }
 
+/* A task lets go of its mm before the tables are freed (kernel/exit.c: exit_mm()). */
+static void witness_task(const struct scan *scan, struct process *process)
+{
+	uint64_t mm = 0;
+	struct error *err = get(scan, process->task, TASK_MM, &mm);
+
+	/* Where the first thread has ended before the others it has none. */
+	if (!err && mm == process->mm)
+		tree_add_witness(scan->kernel, &process->tree,
+				 process->task + scan->members[TASK_MM].offset, &mm, 1);
+	error_free(err);
+}
+
 /* The process led by @leader; mm 0 when it has none (any more). */
 static struct error *read_process(const struct scan *scan, uint64_t leader, struct process *ret)
 {
@@ -306,6 +319,8 @@ static struct error *read_process(const struct scan *scan, uint64_t leader, stru
 		err = mm_of_threads(scan, leader, &ret->mm);
 	if (!err && ret->mm)
 		read_table(scan, ret);
+	if (!err && ret->mm)
+		witness_task(scan, ret);
 	return err;
 }
 
