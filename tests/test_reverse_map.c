@@ -44,7 +44,7 @@ static void test_orders(void)
 
 	for (unsigned int round = 0; round < 200; round++) {
 		struct reverse_map map = { 0 };
-		size_t order[TABLES];
+		size_t order[TABLES] = { 0 };
 
 		for (size_t i = 0; i < TABLES; i++) {
 			const size_t other = round ? random_below(&random, i + 1) : i;
