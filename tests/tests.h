@@ -29,6 +29,7 @@ void suite_kallsyms(void);
 void suite_lpae(void);
 void suite_pages(void);
 void suite_readers(void);
+void suite_reverse_map(void);
 void suite_selection(void);
 void suite_system_map(void);
 void suite_trees(void);
