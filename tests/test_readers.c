@@ -373,7 +373,9 @@ static void expect_damaged(unsigned int page, const char *what, unsigned int rou
 	write_image();
 	int fd = open(path, O_RDONLY);
 	struct file_reader *reader = file_reader_kdump(fd, 12);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(reader);
+	CU_ASSERT_PTR_NOT_NULL(reader);
+	if (!reader)
+		return;
 	prepare_all(&batch);
 	CU_ASSERT_EQUAL(file_reader_fetch(reader, batch.requests, PAGES), 0);
 	for (unsigned int i = 0; i < PAGES; i++) {
