@@ -21,6 +21,7 @@ static const struct {
 	{ "btf", suite_btf },	      { "kallsyms", suite_kallsyms },
 	{ "amd", suite_amd },	      { "intel", suite_intel },
 	{ "pages", suite_pages },     { "system_map", suite_system_map },
+	{ "domains", suite_domains },
 };
 
 enum { SUITES = sizeof(suites) / sizeof(suites[0]) };

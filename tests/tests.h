@@ -19,6 +19,7 @@ void suite_aarch64(void);
 void suite_amd(void);
 void suite_arm_walkers(void);
 void suite_btf(void);
+void suite_domains(void);
 void suite_emitter(void);
 void suite_engine(void);
 void suite_files(void);
