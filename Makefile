@@ -122,7 +122,7 @@ check-crash-arm64: deps
 
 # How fast large tables are walked; BENCH_SCALE=1 is the full size. docs/benchmarks.md
 bench: deps
-	$(MAKE) all $(BUILD)/bench/make_tables $(BUILD)/bench/read_limit
+	$(MAKE) all $(BUILD)/bench/make_tables $(BUILD)/bench/read_limit $(BUILD)/bench/print_rows
 	bench/run $(BUILD)
 
 samples: deps

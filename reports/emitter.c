@@ -31,7 +31,8 @@ struct emitter {
 	bool line_buffered;
 	bool begun;
 	bool any_row;
-	int failed; /* errno of a write that failed */
+	bool flushed; /* since a row began */
+	int failed;   /* errno of a write that failed */
 	size_t text_columns;
 	size_t used;
 	char buffer[BUFFER_BYTES + CHUNK];
@@ -51,6 +52,7 @@ static void flush_buffer(struct emitter *emitter)
 	    fwrite(emitter->buffer, 1, emitter->used, emitter->out) < emitter->used)
 		emitter->failed = errno ? errno : EIO;
 	emitter->used = 0;
+	emitter->flushed = true;
 }
 
 /* Where @len bytes may be written, which are taken by adding to `used`. */
@@ -218,6 +220,7 @@ static void csv_text(struct emitter *emitter, const char *value)
 	char *to = reserve(emitter, CSV_PIECE);
 
 	for (size_t len = 0; len < CSV_PIECE; len++) {
+		/* cppcheck-suppress arrayIndexOutOfBounds ; the loop ends where the text does */
 		const char c = value[len];
 
 		if (c == '\0') {
@@ -449,7 +452,7 @@ static uint64_t last_of_width(const struct moving *moving)
 static bool stamp_take(struct stamp *stamp, const struct emitter *emitter, size_t at,
 		       const struct cell *cells, const uint64_t *steps)
 {
-	if (emitter->line_buffered || emitter->used <= at || emitter->used - at > STAMP_MAX)
+	if (emitter->line_buffered || emitter->flushed || emitter->used - at > STAMP_MAX)
 		return false;
 	stamp->len = emitter->used - at;
 	stamp->count = 0;
@@ -528,6 +531,7 @@ struct error *emitter_rows(struct emitter *emitter, struct cell *cells, const ui
 		const size_t at = emitter->used;
 
 		more = 0;
+		emitter->flushed = false;
 		err = emitter_row(emitter, cells);
 		if (!err && usual && done + 1 < count &&
 		    stamp_take(&stamp, emitter, at, cells, steps))

@@ -300,21 +300,16 @@ static struct error *emit_all(const struct find *find)
 static void report_tables(struct find *find)
 {
 	enum { LINES_MAX = 10 };
-	size_t lines = 0;
+	const uint64_t count = reverse_map_count_tables(find->map);
+	struct map_run table = { 0 };
 
-	for (size_t i = 0; i < find->map->run_count; i++) {
-		const struct map_run *run = &find->map->runs[i];
-
-		if (!run->is_table)
-			continue;
-		find->any_table = true;
-		if (lines++ < LINES_MAX)
-			session_message(find->session,
-					"0x%" PRIx64 " is a page table of %s (level %u)", run->phys,
-					find->map->owners[run->owner].space, run->size_lg2);
-	}
-	if (lines > LINES_MAX)
-		session_message(find->session, "and %zu more page tables", lines - LINES_MAX);
+	find->any_table = count != 0;
+	for (size_t i = 0; i < LINES_MAX && reverse_map_next_table(find->map, &table); i++)
+		session_message(find->session, "0x%" PRIx64 " is a page table of %s (level %u)",
+				table.phys, find->map->owners[table.owner].space, table.size_lg2);
+	if (count > LINES_MAX)
+		session_message(find->session, "and %" PRIu64 " more page tables",
+				count - LINES_MAX);
 }
 
 /* That nobody maps a page is an answer, too. */

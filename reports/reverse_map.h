@@ -46,7 +46,7 @@ struct map_run {
 	uint64_t length;
 	uint64_t iova;
 	uint32_t owner; /* index */
-	uint32_t attrs;
+	uint32_t attrs; /* of tables: the bytes of each */
 	uint8_t perm;
 	uint8_t size_lg2; /* page size; of a table, its level */
 	uint8_t is_table;
@@ -81,5 +81,13 @@ struct error *reverse_map_add_owner(struct reverse_map *map, const struct map_ow
 /* reverse_map_clip() - add the parts of @run that lie in @extents. */
 struct error *reverse_map_clip(struct reverse_map *map, const struct map_run *run,
 			       struct extent *extents, size_t count);
+
+/*
+ * reverse_map_next_table() - the page table behind *table, by owner and address, whatever the
+ * order in which a walk met them; the first one if that is no table. False: there is none.
+ */
+bool reverse_map_next_table(const struct reverse_map *map, struct map_run *table);
+/* reverse_map_count_tables() - page tables, of which some part may be missing. */
+uint64_t reverse_map_count_tables(const struct reverse_map *map);
 
 #endif

@@ -22,6 +22,7 @@ struct kernel {
 	size_t types_count;
 	struct vmlinux *files[KERNEL_SOURCES_MAX];
 	size_t files_count;
+	struct vmlinux *own_file; /* of those, the kernel's own, not a module's; or NULL */
 	const char *
 		symbol_file; /* path of the first file that was given, for messages while opening */
 	uint64_t kaslr_offset;	   /* run-time minus link-time address */

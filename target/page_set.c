@@ -6,11 +6,11 @@
 
 #include "target/error.h"
 
-enum { CHUNK_WORDS = 512, CHUNK_LG2 = 15, PAGE_LG2 = 12, WORD_LG2 = 3 }; /* 4 KiB of bits */
+enum { CHUNK_LG2 = 15, CHUNK_BITS = 1 << CHUNK_LG2, PAGE_LG2 = 12, WORD_LG2 = 3 };
 
 struct chunk {
 	uint64_t number; /* of the chunk: 128 MiB of memory, or 256 KiB in a set of words */
-	uint64_t bits[CHUNK_WORDS];
+	uint64_t bits[CHUNK_BITS / 64];
 };
 
 struct page_set {
@@ -113,7 +113,7 @@ struct error *page_set_add(struct page_set *set, uint64_t phys, bool *added)
 		if (!set->last)
 			return error_no_memory();
 	}
-	uint64_t *word = &set->last->bits[unit % (CHUNK_WORDS * 64) / 64];
+	uint64_t *word = &set->last->bits[unit % CHUNK_BITS / 64];
 	const uint64_t bit = 1ULL << (unit % 64);
 	*added = !(*word & bit);
 	set->count += *added;
@@ -126,7 +126,7 @@ bool page_set_has(const struct page_set *set, uint64_t phys)
 	const uint64_t unit = phys >> set->unit_lg2;
 	const struct chunk *chunk = *find_slot(set->slots, set->size, unit >> CHUNK_LG2);
 
-	return chunk && (chunk->bits[unit % (CHUNK_WORDS * 64) / 64] >> (unit % 64) & 1);
+	return chunk && (chunk->bits[unit % CHUNK_BITS / 64] >> (unit % 64) & 1);
 }
 
 void page_set_mask(const struct page_set *set, uint64_t phys, uint64_t mask[PAGE_SET_MASK])
@@ -135,7 +135,7 @@ void page_set_mask(const struct page_set *set, uint64_t phys, uint64_t mask[PAGE
 	const struct chunk *chunk = *find_slot(set->slots, set->size, first >> CHUNK_LG2);
 
 	for (size_t i = 0; i < PAGE_SET_MASK; i++)
-		mask[i] = chunk ? chunk->bits[first % (CHUNK_WORDS * 64) / 64 + i] : 0;
+		mask[i] = chunk ? chunk->bits[first % CHUNK_BITS / 64 + i] : 0;
 }
 
 uint64_t page_set_count(const struct page_set *set)
@@ -156,7 +156,7 @@ static struct error *each_in_chunk(const struct chunk *chunk, unsigned int unit_
 {
 	struct error *err = NULL;
 
-	for (uint64_t word = 0; word < CHUNK_WORDS && !err; word++) {
+	for (uint64_t word = 0; word < CHUNK_BITS / 64 && !err; word++) {
 		for (uint64_t bits = chunk->bits[word]; bits && !err; bits &= bits - 1) {
 			uint64_t unit = word * 64 + (uint64_t)__builtin_ctzll(bits);
 

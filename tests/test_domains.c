@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
  * Domains of PASIDs (walkers/domains.c) in structures that the test writes: SVA needs devices with
- * PASID and page requests, which no emulator gives to Linux's drivers. Offsets are the test's own;
- * the three layouts of iommu_group.pasid_array's entries are those of drivers/iommu/iommu.c: a
+ * PASID and page requests, and a driver that uses them; no sample has any. Offsets are the test's
+ * own; the three layouts of iommu_group.pasid_array's entries are those of drivers/iommu/iommu.c: a
  * domain (6.2), a handle (6.11), either with a tag (6.15).
  */
 #include "tests/tests.h"

@@ -1050,6 +1050,106 @@ static void test_threads(void)
 	}
 }
 
+/* Formats whose leaf tables are scanned, and entries for which a scan gives up. */
+static const struct scanned {
+	const struct pt_format *format;
+	uint64_t table; /* bits of an entry that leads to a table */
+	uint64_t next_level;
+	uint64_t leaf;
+	uint64_t odd[2];
+} scanned[] = {
+	/* AMD 48882 section 2.2.3: a larger page (7 at 11:9); a reserved next level */
+	{ &pt_format_amdv1,
+	  3ULL << 61 | 1,
+	  1 << 9,
+	  3ULL << 61 | 1,
+	  { 3ULL << 61 | 7 << 9 | 0x7001, 3ULL << 61 | 3 << 9 | 0x7001 } },
+	/* DDI 0487 D8.3: a block at the last level, which is reserved, with bits and without */
+	{ &pt_format_lpae_s1, 3, 0, 0x743, { 0x10741, 0x10001 } },
+};
+
+struct scan_check {
+	const struct pt_geometry *geometry;
+	unsigned int counted;
+	unsigned int decoded;
+};
+
+static struct error *on_scanned(void *arg, const struct pt_table *table)
+{
+	struct scan_check *check = arg;
+	struct pt_run runs[512];
+	unsigned int of[16] = { 0 };
+
+	if (table->level)
+		return NULL;
+	const size_t count = check->geometry->format->decode(check->geometry, 0, table->entries, 0,
+							     table->entry_count, runs);
+	for (size_t i = 0; i < count; i++)
+		of[runs[i].kind] += runs[i].count;
+	EXPECT_NUMBER(table->used, table->entry_count - of[PT_EMPTY]);
+	EXPECT_NUMBER(table->mapping, of[PT_LEAF]);
+	EXPECT_NUMBER(table->invalid, of[PT_INVALID]);
+	check->counted += table->runs == NULL;
+	check->decoded += table->runs != NULL;
+	return NULL;
+}
+
+/* A scan that gives up in the middle of a table leaves no count behind. */
+static void scan_tables(const struct scanned *kind, struct random *random)
+{
+	enum { TABLES = 64 };
+	struct host host = { .memory = fake_create() };
+	const struct pt_geometry *geometry = &host.tree.geometry;
+	uint64_t table = 0x100000;
+	struct scan_check check = { .geometry = geometry };
+	const struct pt_visitor visitor = {
+		.table = on_scanned,
+		.arg = &check,
+		.counts_will_do = true,
+	};
+
+	fake_ram(host.memory, 0, 1ULL << 30);
+	EXPECT_NO_ERROR(pt_geometry_init(kind->format, NULL, &host.tree.geometry));
+	host.tree.root = table;
+	for (unsigned int level = geometry->levels - 1U; level > 1; level--, table += 4096)
+		entry(&host, table, 0, (table + 4096) | kind->table | kind->next_level * level);
+	for (unsigned int i = 0; i < TABLES; i++) {
+		const uint64_t leaves = table + 4096 * (i + 1);
+		const unsigned int used = (unsigned int)random_below(random, 513);
+
+		entry(&host, table, i, leaves | kind->table | kind->next_level);
+		for (unsigned int n = 0; n < used; n++)
+			entry(&host, leaves, (unsigned int)random_below(random, 512),
+			      kind->leaf | (0x40000000 + 4096 * random_below(random, 4096)));
+		for (unsigned int n = i % 4; n < 3; n++) /* one in four has none */
+			entry(&host, leaves, 100 + (unsigned int)random_below(random, 300),
+			      kind->odd[random_below(random, 2)]);
+	}
+	for (unsigned int threads = 1; threads <= 2; threads++) {
+		const struct pt_control control = { .threads = threads };
+
+		if (threads == 2)
+			fake_concurrent(host.memory);
+		check.counted = 0;
+		check.decoded = 0;
+		EXPECT_NO_ERROR(pt_walk(&host.tree, host.memory, 0, UINT64_MAX, &visitor, &control,
+					&host.statistics));
+		EXPECT_NUMBER(check.counted, TABLES / 4);
+		EXPECT_NUMBER(check.decoded, TABLES - TABLES / 4);
+	}
+	memory_close(host.memory);
+}
+
+static void test_scans(void)
+{
+	struct random random = { 0x5ca9 };
+
+	for (size_t i = 0; i < sizeof(scanned) / sizeof(scanned[0]); i++) {
+		for (unsigned int round = 0; round < 5; round++)
+			scan_tables(&scanned[i], &random);
+	}
+}
+
 /* Whole pages of noise as tables: any answer will do, as long as there is one, in order. */
 static void test_noise(void)
 {
@@ -1102,5 +1202,6 @@ void suite_engine(void)
 	CU_add_test(suite, "error of a visitor", test_visitor_error);
 	CU_add_test(suite, "random tables against a recursion", test_random_pools);
 	CU_add_test(suite, "threads", test_threads);
+	CU_add_test(suite, "scans", test_scans);
 	CU_add_test(suite, "noise as tables", test_noise);
 }

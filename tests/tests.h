@@ -28,6 +28,7 @@ void suite_intel(void);
 void suite_kallsyms(void);
 void suite_lpae(void);
 void suite_pages(void);
+void suite_reverse_map(void);
 void suite_selection(void);
 void suite_system_map(void);
 void suite_trees(void);

@@ -636,12 +636,13 @@ static struct error *get_segment(struct scan *scan, uint64_t iommu, struct segme
 
 	if (err)
 		return err;
-	if (scan->members[SEGMENT_DEVICE_TABLE].present) {
+	/* Once a number; late 5.10 (5.10.251) has the structure, with the tables still global. */
+	if (scan->members[SEGMENT_ID].present)
 		err = get(scan, address, SEGMENT_ID, &id);
-	} else {
+	else
 		id = address;
+	if (!scan->members[SEGMENT_DEVICE_TABLE].present)
 		address = 0;
-	}
 	*ret = err ? NULL : find_segment(scan, (uint32_t)id);
 	if (err || *ret)
 		return err;
