@@ -5,7 +5,7 @@
  * AMD I/O Virtualization Technology (IOMMU) Specification (48882): section 2.2.3 "I/O Page
  * Tables for Host Translations": its figures of the page-table entry that is not present, the
  * page directory entry (PDE) and the page translation entry (PTE), and its tables "Page Table
- * Level Parameters" and "Example Page Size Encodings".
+ * Level Parameters" and "Example Page Size Encodings" (15 and 14 in revisions 3.x).
  *
  * The manual counts levels from 1; level 0 here is its level 1. Next Level (NL) 1 to 6 points to
  * a table of that level, which may skip some: the input bits of a skipped level have to be zero.

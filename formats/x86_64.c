@@ -5,8 +5,8 @@
  * AMD64 Architecture Programmer's Manual, volume 2 (24593), section 5.3 "Long-Mode
  * Page Translation" (5.3.1 canonical addresses, 5.3.3 4-Kbyte, 5.3.4 2-Mbyte, 5.3.5
  * 1-Gbyte pages), 5.4 "Page-Translation-Table Entry Fields", 5.6 "Page-Protection
- * Checks" (U/S, R/W and NX combine over all levels). What Linux keeps in a process's table
- * besides: formats/x86_linux.h.
+ * Checks", "Protection Across Paging Hierarchy" (5.8 in revision 3.45: U/S, R/W and NX combine
+ * over all levels). What Linux keeps in a process's table besides: formats/x86_linux.h.
  */
 #include <stdio.h>
 

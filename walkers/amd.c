@@ -3,8 +3,8 @@
  * AMD-Vi: IOMMU units, device tables, GCR3 tables, and the driver's domains.
  *
  * Hardware view: AMD I/O Virtualization Technology (IOMMU) Specification (48882): 2.2.2.1
- * "Device Table Entry Format" (with its table of what V, TV and GV mean together), 2.2.6
- * "I/O Page Tables for Guest Translations" (GCR3 tables).
+ * (the device table entry, with what V, TV and GV mean together), 2.2.6 "I/O Page Tables for
+ * Guest Translations" (GCR3 tables). Section numbers are those of revisions 3.x.
  * Software view, Linux: drivers/iommu/amd/amd_iommu_types.h (struct amd_iommu,
  * amd_iommu_pci_seg, protection_domain, iommu_dev_data), include/linux/generic_pt/.
  */

@@ -53,6 +53,9 @@ static uintptr_t next_address = 0x1000000000;
 /* Guard regions, which only newer kernels show in pagemap. */
 static uintptr_t guard_start;
 static uintptr_t guard_end;
+/* What userfaultfd write-protects; pagemap has a bit for it since 5.14 only. */
+static uintptr_t protected_start;
+static uintptr_t protected_end;
 static int thread_id;
 
 /* Static, so that writing down what there is allocates nothing. */
@@ -120,6 +123,9 @@ static void protect(char *memory, size_t size, int prot)
 {
 	if (mprotect(memory, size, prot))
 		die("mprotect %d", prot);
+	/* Until 6.0 the right to write comes back with the next write only. */
+	if (prot & PROT_WRITE)
+		write_to(memory, size);
 }
 
 static void map_permissions(void)
@@ -267,6 +273,8 @@ static void map_write_protected(void)
 		fprintf(stderr, "procmap: no userfaultfd\n");
 		return;
 	}
+	protected_start = (uintptr_t)protection.range.start;
+	protected_end = protected_start + (uintptr_t)protection.range.len;
 	page_out(memory + 2 * page, 1);
 }
 
@@ -353,7 +361,9 @@ static void set_permission(struct record *record, const char *vma, uint64_t entr
 {
 	const bool private = vma[3] == 'p';
 	const bool own = (entry & PM_EXCLUSIVE) && !(entry & PM_FILE);
-	const bool writable = vma[1] == 'w' && (!private || own) && !(entry & PM_WRITE_PROTECTED);
+	const bool protected = (entry & PM_WRITE_PROTECTED) ||
+			       (record->start >= protected_start && record->start < protected_end);
+	const bool writable = vma[1] == 'w' && (!private || own) && !protected;
 
 	snprintf(record->perm, sizeof(record->perm), "r%c%c", writable ? 'w' : '-',
 		 vma[2] == 'x' ? 'x' : '-');
