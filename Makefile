@@ -78,6 +78,11 @@ $(BUILD)/tests/run: $(TEST_OBJECTS) $(LIBRARY)
 	$(SAY) LD $@
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -lcunit $(LIBS) -o $@
 
+$(BUILD)/bench/%: bench/%.c
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $< -lz -lpthread -o $@
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 deps:
@@ -89,7 +94,7 @@ demo: deps
 	scripts/demo $(BUILD)
 
 check: deps
-	$(MAKE) all $(BUILD)/tests/run
+	$(MAKE) all fuzzers $(BUILD)/tests/run $(BUILD)/bench/make_tables
 	tests/run-all $(BUILD)
 
 # Every recipe there is, booted and compared; needs some GB of disk and half an hour.
@@ -112,7 +117,13 @@ check-crash-all: deps
 check-crash-arm64: deps
 	$(MAKE) all
 	scripts/install-packages scripts/packages-crash-arm64
-	tests/check-crash-releases $(BUILD) arm64:smmuv3-6.1
+	tests/check-crash-releases $(BUILD) arm64:smmuv3-6.1 \
+		'arm64:smmuv3-6.12:-m phys_offset=0x40000000'
+
+# How fast large tables are walked; BENCH_SCALE=1 is the full size. docs/benchmarks.md
+bench: deps
+	$(MAKE) all $(BUILD)/bench/make_tables $(BUILD)/bench/read_limit $(BUILD)/bench/print_rows
+	bench/run $(BUILD)
 
 samples: deps
 	scripts/install-packages vmcore-samples/packages vmcore-samples/packages-arm64
@@ -124,9 +135,32 @@ check-aarch64: deps
 	scripts/install-packages scripts/packages-aarch64
 	scripts/check-aarch64 $(BUILD)
 
+# Fuzzers: with libFuzzer (clang) by `make fuzz`, without an engine by `make check`; tests/fuzz/.
+FORMATS := amdv1 ept lpae_s1 lpae_s2 vtd_fs vtd_ss x86_64
+FUZZERS := $(FORMATS:%=fuzz-format-%) $(patsubst tests/fuzz/%.c,fuzz-%,$(filter-out \
+           tests/fuzz/replay.c tests/fuzz/format.c,$(sort $(wildcard tests/fuzz/*.c))))
+FUZZ_ENGINE ?= $(BUILD)/tests/fuzz/replay.o
+
+fuzzers: $(FUZZERS:%=$(BUILD)/%)
+
+$(BUILD)/fuzz-format-%: $(BUILD)/tests/fuzz/format.o $(LIBRARY) $(filter %.o,$(FUZZ_ENGINE))
+	$(SAY) LD $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(filter-out %.o,$(FUZZ_ENGINE)) $(LIBS) -o $@
+
+$(BUILD)/fuzz-%: $(BUILD)/tests/fuzz/%.o $(LIBRARY) $(filter %.o,$(FUZZ_ENGINE))
+	$(SAY) LD $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(filter-out %.o,$(FUZZ_ENGINE)) $(LIBS) -o $@
+
+SECONDS ?= 60
+fuzz: deps
+	scripts/install-packages scripts/packages-fuzz
+	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang FUZZ_ENGINE=-fsanitize=fuzzer fuzzers \
+		OPT='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+	tests/fuzz/run $(BUILD)/fuzz $(SECONDS)
+
 asan: deps
 	$(MAKE) BUILD=$(BUILD)/asan OPT='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
-		$(BUILD)/asan/iommupt $(BUILD)/asan/tests/run
+		$(BUILD)/asan/iommupt $(BUILD)/asan/tests/run fuzzers
 	IOMMUPT_TREES=300 tests/run-all --no-crash $(BUILD)/asan
 
 lint: deps
@@ -148,11 +182,14 @@ help:
 	@echo 'make check-aarch64        an arm64 build of the command reads the same'
 	@echo 'make check-crash-all      the extension in crash of three Debian releases'
 	@echo 'make check-crash-arm64    the extension in a crash for arm64 dumps, built from source'
+	@echo 'make bench                how fast large tables are walked (docs/benchmarks.md)'
 	@echo 'make samples              make every sample vmcore'
 	@echo 'make asan                 the tests under AddressSanitizer and UBSan'
+	@echo 'make fuzz SECONDS=60      every fuzzer for so long (libFuzzer, AddressSanitizer, UBSan)'
 	@echo 'make lint                 clang-format, clang-tidy, cppcheck, shellcheck'
 	@echo 'make install DESTDIR= PREFIX=/usr/local'
 	@echo 'make clean'
 
-.PHONY: all deps demo check check-kernels check-aarch64 check-crash-all check-crash-arm64 samples asan lint install clean help
+.PHONY: all deps demo check check-kernels check-aarch64 check-crash-all check-crash-arm64 bench samples asan lint install clean help fuzz fuzzers
 .DELETE_ON_ERROR:
+.SECONDARY:

@@ -308,7 +308,7 @@ static struct error *open_memory(struct session *self, struct memory **ret)
 	complete = memory->memory.path && memory->memory.format;
 	if (complete && defect)
 		complete = (memory->memory.defect = strdup(defect)) != NULL;
-	if (complete && release[0]) /* the one line of VMCOREINFO that is of use here */
+	if (complete && release[0]) /* the one line of VMCOREINFO that x86-64 needs here */
 		complete = asprintf(&memory->memory.vmcoreinfo, "OSRELEASE=%s\n", release) >= 0;
 	struct error *err = complete ? NULL : error_no_memory();
 	if (!err && DUMPFILE() && (KDUMP_DUMPFILE() || NETDUMP_DUMPFILE()))
@@ -589,6 +589,40 @@ static struct types crash_types = { .ops = &crash_types_ops };
 
 /* ---- The session ---- */
 
+/*
+ * On arm64 VMCOREINFO says more that is said nowhere else (where struct pages are, widths of
+ * addresses). The kernel has its text at hand (kernel/vmcore_info.c, crash_core.c before 6.9);
+ * without it the release alone stays known.
+ */
+static struct error *read_vmcoreinfo(struct kernel *kernel)
+{
+	enum { MOST = 1 << 16 };
+	struct memory *memory = kernel_memory(kernel);
+	uint64_t address = 0;
+	uint64_t size = 0;
+	uint64_t at = 0;
+
+	if (memory->arch != ARCH_AARCH64 || !kernel_symbol(kernel, "vmcoreinfo_data", &address) ||
+	    !kernel_symbol(kernel, "vmcoreinfo_size", &at))
+		return NULL;
+	struct error *err = kernel_read(kernel, address, &address, sizeof(address));
+	if (!err)
+		err = kernel_read(kernel, at, &size, sizeof(size));
+	if (err || size == 0 || size > MOST)
+		return err;
+	char *text = calloc(1, size + 1);
+	if (!text)
+		return error_no_memory();
+	err = kernel_read(kernel, address, text, size);
+	if (err) {
+		free(text);
+		return err;
+	}
+	free(memory->vmcoreinfo);
+	memory->vmcoreinfo = text;
+	return NULL;
+}
+
 static struct error *open_kernel(struct session *self, struct kernel **ret)
 {
 	struct memory *memory = NULL;
@@ -603,6 +637,7 @@ static struct error *open_kernel(struct session *self, struct kernel **ret)
 	if (err)
 		return err;
 	btf_kernel = *ret;
+	error_free(read_vmcoreinfo(*ret)); /* what then is missing, says so */
 	/* With --no_modules, or where it cannot make sense of them, crash knows no module. */
 	struct symbols *modules = NULL;
 	err = kallsyms_open_modules(*ret, &modules);

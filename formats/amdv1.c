@@ -20,6 +20,7 @@
 #include <stdio.h>
 
 #include "formats/format.h"
+#include "formats/run.h"
 #include "target/error.h"
 
 enum {
@@ -106,30 +107,6 @@ static inline void decode_entry(const struct pt_geometry *geometry, unsigned int
 	ret->next_level = (uint8_t)(next - 1);
 }
 
-/* The entries from number @i on that say nothing new; at least that one itself. */
-static unsigned int take_empty(const uint64_t *entries, unsigned int i, unsigned int count)
-{
-	const uint64_t entry = entries[i];
-	unsigned int end = i + 1;
-
-	while (end < count && entries[end] == entry)
-		end++;
-	return end - i;
-}
-
-static unsigned int take_pages(const struct pt_geometry *geometry, unsigned int level,
-			       const uint64_t *entries, unsigned int i, unsigned int count)
-{
-	const uint64_t stride = 1ULL << pt_entry_lg2(geometry, level);
-	const uint64_t same = ~(pt_bits(51, 12) & ~geometry->strip);
-	unsigned int end = i + 1;
-
-	while (end < count && entries[end] == entries[end - 1] + stride &&
-	       ((entries[end] ^ entries[end - 1]) & same) == 0)
-		end++;
-	return end - i;
-}
-
 /*
  * The replicas of the large page that begins at number @i: as many as the block holds, when they
  * agree in all but A and D, and @run is theirs. Otherwise each entry is taken by itself, as
@@ -196,9 +173,11 @@ static size_t decode(const struct pt_geometry *geometry, unsigned int level,
 		decode_entry(geometry, level, entries[i], run);
 		taken = 1;
 		if (run->kind == PT_EMPTY)
-			taken = take_empty(entries, i, count);
+			taken = pt_scan_row(entries + i, count - i, 0);
 		else if (run->kind == PT_LEAF && run->size_lg2 == entry_lg2)
-			taken = take_pages(geometry, level, entries, i, count);
+			taken = pt_row_length(entries + i, count - i,
+					      pt_bits(51, 12) & ~geometry->strip,
+					      1ULL << entry_lg2);
 		else if (run->kind == PT_LEAF)
 			taken = take_replicas(geometry, level, entries, i, count, run);
 		run->count = taken;
@@ -208,6 +187,14 @@ static size_t decode(const struct pt_geometry *geometry, unsigned int level,
 			n++;
 	}
 	return n;
+}
+
+static struct pt_plain plain(const struct pt_geometry *geometry)
+{
+	return (struct pt_plain){
+		.used = AMD_PRESENT,
+		.fixed = pt_bits(11, 9) | (LEAF_RESERVED & ~geometry->strip),
+	};
 }
 
 static void describe(const struct pt_geometry *geometry, unsigned int level, uint64_t entry,
@@ -259,5 +246,6 @@ const struct pt_format pt_format_amdv1 = {
 	.attrs_dirty = ATTR_ACCESSED | ATTR_DIRTY,
 	.setup = setup,
 	.decode = decode,
+	.plain = plain,
 	.describe = describe,
 };

@@ -125,6 +125,19 @@ static size_t decode(const struct pt_geometry *geometry, unsigned int level,
 			      pt_bits(geometry->output_bits - 1U, 12), decode_entry, runs);
 }
 
+static struct pt_plain plain(const struct pt_geometry *geometry)
+{
+	const uint64_t too_high = geometry->output_bits < 52 ? pt_bits(51, geometry->output_bits)
+							     : 0;
+
+	/* Readable and write-back: nearly all are. */
+	return (struct pt_plain){
+		.used = EPT_RIGHTS,
+		.fixed = EPT_READ | 7 << EPT_MEMORY_TYPE_SHIFT | (too_high & ~geometry->strip),
+		.value = EPT_READ | 6 << EPT_MEMORY_TYPE_SHIFT,
+	};
+}
+
 static void describe(const struct pt_geometry *geometry, unsigned int level, uint64_t entry,
 		     char *text, size_t size)
 {
@@ -184,5 +197,6 @@ const struct pt_format pt_format_ept = {
 	.attrs_dirty = ATTR_ACCESSED | ATTR_DIRTY,
 	.setup = setup,
 	.decode = decode,
+	.plain = plain,
 	.describe = describe,
 };

@@ -135,6 +135,17 @@ struct pt_run {
 /* Enough for any block: 64 KiB tables have 8192 entries, and 16 of them can be one root. */
 enum { PT_MAX_ENTRIES = 16 * 8192 };
 
+/*
+ * What ordinary entries of a table look like. An entry with none of the bits in `used` is empty.
+ * An entry in use whose bits in `fixed` are those of `value` is a leaf of one entry's size, and
+ * nothing is wrong with it. All others have to be decoded.
+ */
+struct pt_plain {
+	uint64_t used;
+	uint64_t fixed;
+	uint64_t value;
+};
+
 struct pt_format {
 	const char *name;	 /* as in root:FORMAT@... and the `format` column */
 	const char *title;	 /* for people */
@@ -164,6 +175,11 @@ struct pt_format {
 	size_t (*decode)(const struct pt_geometry *geometry, unsigned int level,
 			 const uint64_t *entries, unsigned int index, unsigned int count,
 			 struct pt_run *runs);
+	/*
+	 * What ordinary entries of level 0 look like. Where the owner's marks (`empty`,
+	 * `tracked`) count, none are: it is not asked.
+	 */
+	struct pt_plain (*plain)(const struct pt_geometry *geometry);
 	/*
 	 * What a leaf may do after all levels have been combined, where that depends on its
 	 * attributes, too: takes permissions away from @perm. May be NULL.

@@ -471,6 +471,21 @@ static size_t s2_decode(const struct pt_geometry *geometry, unsigned int level,
 	return decode(geometry, level, entries, index, count, &s2_bits, s2_decode_entry, runs);
 }
 
+/* Pages without the Contiguous bit whose address is not too large. */
+static struct pt_plain plain(const struct pt_geometry *geometry)
+{
+	const unsigned int end = address_end(geometry);
+	uint64_t zero = CONTIGUOUS;
+
+	if (geometry->output_bits < end)
+		zero |= pt_bits(end - 1, geometry->output_bits) & ~geometry->strip;
+	if (geometry->output_bits < 52)
+		zero |= geometry->lpa2		      ? pt_bits(9, 8)
+			: geometry->granule_lg2 == 16 ? pt_bits(15, 12)
+						      : 0;
+	return (struct pt_plain){ .used = VALID, .fixed = TYPE | zero, .value = TYPE };
+}
+
 /* What both stages have at the end of their words. */
 static void describe_common(const struct pt_geometry *geometry, unsigned int level, uint64_t entry,
 			    char *text, size_t size)
@@ -730,6 +745,7 @@ const struct pt_format pt_format_lpae_s1 = {
 	.attrs_dirty = S1_ACCESSED | S1_DIRTY,
 	.setup = s1_setup,
 	.decode = s1_decode,
+	.plain = plain,
 	.settle = s1_settle,
 	.describe = s1_describe,
 };
@@ -743,5 +759,6 @@ const struct pt_format pt_format_lpae_s2 = {
 	.attrs_dirty = S2_ACCESSED | S2_DIRTY,
 	.setup = s2_setup,
 	.decode = s2_decode,
+	.plain = plain,
 	.describe = s2_describe,
 };

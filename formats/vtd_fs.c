@@ -40,6 +40,12 @@ static size_t decode(const struct pt_geometry *geometry, unsigned int level,
 			      runs);
 }
 
+static struct pt_plain plain(const struct pt_geometry *geometry)
+{
+	(void)geometry;
+	return (struct pt_plain){ .used = X86_PRESENT };
+}
+
 static void describe(const struct pt_geometry *geometry, unsigned int level, uint64_t entry,
 		     char *text, size_t size)
 {
@@ -73,5 +79,6 @@ const struct pt_format pt_format_vtd_fs = {
 	.attrs_dirty = X86_ATTR_ACCESSED | X86_ATTR_DIRTY,
 	.setup = setup,
 	.decode = decode,
+	.plain = plain,
 	.describe = describe,
 };

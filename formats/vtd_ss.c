@@ -70,6 +70,12 @@ static size_t decode(const struct pt_geometry *geometry, unsigned int level,
 			      runs);
 }
 
+static struct pt_plain plain(const struct pt_geometry *geometry)
+{
+	(void)geometry;
+	return (struct pt_plain){ .used = SS_READ | SS_WRITE };
+}
+
 static void describe(const struct pt_geometry *geometry, unsigned int level, uint64_t entry,
 		     char *text, size_t size)
 {
@@ -121,5 +127,6 @@ const struct pt_format pt_format_vtd_ss = {
 	.attrs_dirty = ATTR_ACCESSED | ATTR_DIRTY,
 	.setup = setup,
 	.decode = decode,
+	.plain = plain,
 	.describe = describe,
 };

@@ -33,6 +33,18 @@ static size_t decode(const struct pt_geometry *geometry, unsigned int level,
 			      x86_decode_entry, runs);
 }
 
+static struct pt_plain plain(const struct pt_geometry *geometry)
+{
+	if (!geometry->linux_types.used)
+		return (struct pt_plain){ .used = X86_PRESENT };
+	/* What is neither present nor empty: x86_linux_is_soft(). */
+	return (struct pt_plain){
+		.used = ~(uint64_t)(X86_ACCESSED | X86_DIRTY),
+		.fixed = X86_PRESENT,
+		.value = X86_PRESENT,
+	};
+}
+
 static void describe(const struct pt_geometry *geometry, unsigned int level, uint64_t entry,
 		     char *text, size_t size)
 {
@@ -66,5 +78,6 @@ const struct pt_format pt_format_x86_64 = {
 	.attrs_dirty = X86_ATTR_ACCESSED | X86_ATTR_DIRTY,
 	.setup = setup,
 	.decode = decode,
+	.plain = plain,
 	.describe = describe,
 };

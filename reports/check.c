@@ -74,7 +74,7 @@ const struct rule_row rule_rows[RULES] = {
 	[RULE_TABLE_STATE] = { "table-state", "error",
 		"a page table that is in use lies in a page that the kernel uses for something else" },
 	[RULE_ANON_SHARED] = { "anon-shared", "error",
-		"anonymous memory may be written by two different owners" },
+		"anonymous memory that one owner may write is mapped by another, too" },
 	[RULE_VMS_SHARE] = { "vms-share", "warning",
 		"a page may be written by the devices or guests of two different owners" },
 };

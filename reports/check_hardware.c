@@ -59,8 +59,10 @@ static struct error *report(struct checker *checker, enum rule rule, const struc
 
 	return check_report(checker, &finding,
 			    "%s; hardware's entry at 0x%" PRIx64 " (0x%" PRIx64
-			    ") %s, root 0x%" PRIx64 "; %s (%s) %s, root 0x%" PRIx64,
+			    ") %s%s%s, root 0x%" PRIx64 "; %s (%s) %s, root 0x%" PRIx64,
 			    what, entry, value, mode_text(hw->mode),
+			    hw->mode == SPACE_BLOCKED ? ": " : "",
+			    hw->mode == SPACE_BLOCKED ? hw->reason : "",
 			    hw->mode == SPACE_TABLE ? hw->tree.root : 0, sw->name,
 			    sw->type[0] ? sw->type : sw->kind, mode_text(sw->mode),
 			    sw->mode == SPACE_TABLE ? sw->tree.root : 0);
@@ -128,7 +130,8 @@ static struct error *compare(struct checker *checker, const struct space *hw,
 {
 	checker->counts[RULE_HW_MODE].looked++;
 	if (hw->mode == SPACE_UNKNOWN || sw->mode == SPACE_UNKNOWN) {
-		checker->counts[RULE_HW_MODE].unknown++;
+		for (unsigned int rule = RULE_HW_MODE; rule <= RULE_HW_DOMAIN_ID; rule++)
+			checker->counts[rule].unknown++;
 		return NULL;
 	}
 	if (hw->mode != sw->mode)
@@ -179,39 +182,6 @@ static struct error *check_alias(struct checker *checker, const struct space *sp
 		      original);
 }
 
-/*
- * VT-d's driver gives each alias an entry of its own, equal to the device's (AMD's aliases have
- * rows in any case; SMMUs know no requester IDs). One that is not present has no row.
- */
-static struct error *check_missing_aliases(struct checker *checker, const struct space *space,
-					   const struct device *device)
-{
-	struct error *err = NULL;
-
-	if (!device->unit || strcmp(device->unit->driver, "intel-iommu") != 0 ||
-	    space->mode != SPACE_TABLE)
-		return NULL;
-	for (size_t i = 0; i < device->alias_count && !err; i++) {
-		uint64_t value = 0;
-		char name[NAME_BYTES];
-		const struct finding finding = {
-			.rule = RULE_ALIAS_DIFFERS,
-			.space = space->name,
-			.phys = deciding_entry(space, &value),
-			.has_phys = true,
-		};
-
-		device_pci_name(device->dma_segment, device->alias_rids[i], name, sizeof(name));
-		checker->counts[RULE_ALIAS_DIFFERS].looked++;
-		if (!hardware_space(checker->inventory, name))
-			err = check_report(checker, &finding,
-					   "the device's entry at 0x%" PRIx64 " (0x%" PRIx64
-					   ") translates, but its requests as %s have no entry",
-					   finding.phys, value, name);
-	}
-	return err;
-}
-
 static struct error *check_stale(struct checker *checker, const struct space *space)
 {
 	uint64_t value = 0;
@@ -242,8 +212,6 @@ static struct error *check_space(struct checker *checker, const struct space *sp
 		return space->mode == SPACE_BLOCKED ? NULL : check_stale(checker, space);
 	if (is_alias(device))
 		err = check_alias(checker, space, device);
-	else
-		err = check_missing_aliases(checker, space, device);
 	const struct space *software = software_space(checker->inventory, device);
 	return err || !software ? err : compare(checker, space, software);
 }

@@ -53,18 +53,6 @@ static enum user_kind user_of(const struct space *space)
 	return USER_KERNEL;
 }
 
-/* The address space that owns the memory; 0: the kernel's, or not known. */
-static uint64_t owner_mm(const struct space *space)
-{
-	if (space->mm)
-		return space->mm;
-	for (size_t i = 0; i < space->device_count; i++) {
-		if (space->devices[i]->owned_by_user)
-			return space->devices[i]->user.mm;
-	}
-	return 0;
-}
-
 static struct error *report(struct page_check *check, enum rule rule,
 			    const struct pt_leaves *leaves, uint64_t offset, uint64_t length,
 			    const struct page_info *info, const char *what)
@@ -234,6 +222,21 @@ static struct error *on_table(void *arg, const struct pt_table *table)
 	return NULL;
 }
 
+/* A table that is not in the dump: what it maps, and it itself, was not looked at. */
+static bool is_unknown(const struct pt_fault *fault)
+{
+	return fault->kind == PT_FAULT_MISSING || fault->kind == PT_FAULT_DAMAGED;
+}
+
+static struct error *on_fault(void *arg, const struct pt_fault *fault)
+{
+	const struct page_check *check = arg;
+
+	for (unsigned int rule = RULE_FREE_MAPPED; rule <= RULE_TABLE_STATE; rule++)
+		check->checker->counts[rule].unknown += is_unknown(fault);
+	return NULL;
+}
+
 static struct error *walk(struct checker *checker, const struct space *space,
 			  const struct pt_visitor *visitor)
 {
@@ -252,6 +255,7 @@ static struct error *check_space(struct page_check *check, const struct space *s
 	const struct pt_visitor visitor = {
 		.table = on_table,
 		.leaves = on_leaves,
+		.fault = on_fault,
 		.arg = check,
 	};
 
@@ -279,12 +283,21 @@ static struct error *add_structures(struct checker *checker)
 	return err;
 }
 
-/* One user after the other: which pages may it write, and which had one before. */
+/* Pages that a user has mapped, and those of them that it may write. */
+struct mapped {
+	struct page_set *any;
+	struct page_set *written;
+};
+
+/*
+ * One user after the other: what has it mapped, and what had those before it. As in
+ * mm/page_table_check.c a page that one may write is nobody else's, not even for reading.
+ */
 struct sharing {
 	struct checker *checker;
-	struct page_set *own;	 /* of the user at hand */
-	struct page_set *before; /* of those before it */
-	struct page_set *shared; /* of two */
+	struct mapped own;	 /* of the user at hand */
+	struct mapped before;	 /* of those before it */
+	struct page_set *shared; /* of two, one of which may write */
 	uint64_t *users;	 /* struct mm_struct, in order */
 	size_t user_count;
 	uint64_t mm; /* of the user at hand */
@@ -305,33 +318,75 @@ static struct error *add_user(struct sharing *sharing, uint64_t mm)
 	return NULL;
 }
 
-static struct error *mark_writable(void *arg, const struct pt_leaves *leaves)
+static struct error *mapped_create(struct mapped *mapped)
+{
+	struct error *err = page_set_create(&mapped->any);
+
+	return err ? err : page_set_create(&mapped->written);
+}
+
+static void mapped_destroy(struct mapped *mapped)
+{
+	page_set_destroy(mapped->any);
+	page_set_destroy(mapped->written);
+	*mapped = (struct mapped){ 0 };
+}
+
+static struct error *mark_leaves(void *arg, const struct pt_leaves *leaves)
 {
 	const struct sharing *sharing = arg;
-	const uint64_t bytes = leaves->perm & PT_W ? leaves->count << leaves->size_lg2 : 0;
+	const bool written = leaves->perm & PT_W;
+	const bool wanted = written || (leaves->perm & PT_R && !sharing->devices_only);
+	const uint64_t bytes = wanted ? leaves->count << leaves->size_lg2 : 0;
 	struct error *err = NULL;
 
 	for (uint64_t at = 0; at < bytes && !err; at += 4096) {
 		bool added = false;
 
-		err = page_set_add(sharing->own, leaves->phys + at, &added);
+		err = page_set_add(sharing->own.any, leaves->phys + at, &added);
+		if (!err && written)
+			err = page_set_add(sharing->own.written, leaves->phys + at, &added);
 	}
 	return err;
 }
 
+static enum rule sharing_rule(const struct sharing *sharing)
+{
+	return sharing->devices_only ? RULE_VMS_SHARE : RULE_ANON_SHARED;
+}
+
+static struct error *note_unknown(void *arg, const struct pt_fault *fault)
+{
+	const struct sharing *sharing = arg;
+
+	sharing->checker->counts[sharing_rule(sharing)].unknown += is_unknown(fault);
+	return NULL;
+}
+
+/* A page of the user at hand: did anybody before it have it, and may one of the two write? */
 static struct error *merge_page(void *arg, uint64_t phys)
 {
 	const struct sharing *sharing = arg;
+	const bool written = page_set_has(sharing->own.written, phys);
+	const bool before = page_set_has(sharing->before.any, phys);
 	bool added = false;
-	struct error *err = page_set_add(sharing->before, phys, &added);
+	struct error *err = NULL;
 
-	return err || added ? err : page_set_add(sharing->shared, phys, &added);
+	if ((written && before) || page_set_has(sharing->before.written, phys))
+		err = page_set_add(sharing->shared, phys, &added);
+	if (!err)
+		err = page_set_add(sharing->before.any, phys, &added);
+	if (!err && written)
+		err = page_set_add(sharing->before.written, phys, &added);
+	return err;
 }
 
 static struct error *mark_process(void *arg, const struct process *process)
 {
 	struct sharing *sharing = arg;
-	const struct pt_visitor visitor = { .leaves = mark_writable, .arg = sharing };
+	const struct pt_visitor visitor = { .leaves = mark_leaves,
+					    .fault = note_unknown,
+					    .arg = sharing };
 	struct space space = { 0 };
 
 	if (process->mm != sharing->mm || !process->known)
@@ -342,24 +397,29 @@ static struct error *mark_process(void *arg, const struct process *process)
 
 static struct error *note_process(void *arg, const struct process *process)
 {
+	const struct sharing *sharing = arg;
+
+	/* Its table was not found: nobody knows what it has. */
+	sharing->checker->counts[RULE_ANON_SHARED].unknown += !process->known;
 	return add_user(arg, process->mm);
 }
 
 static struct error *mark_user(struct sharing *sharing, const struct trees *trees)
 {
-	const struct pt_visitor visitor = { .leaves = mark_writable, .arg = sharing };
-	struct error *err = page_set_create(&sharing->own);
+	const struct pt_visitor visitor = { .leaves = mark_leaves,
+					    .fault = note_unknown,
+					    .arg = sharing };
+	struct error *err = mapped_create(&sharing->own);
 
 	for (size_t i = 0; i < trees->count && !err; i++) {
-		if (owner_mm(trees->list[i].spaces[0]) == sharing->mm)
+		if (space_owner_mm(trees->list[i].spaces[0]) == sharing->mm)
 			err = walk(sharing->checker, trees->list[i].spaces[0], &visitor);
 	}
 	if (!err && !sharing->devices_only)
 		err = process_for_each(sharing->checker->session->kernel, mark_process, sharing);
 	if (!err)
-		err = page_set_each(sharing->own, merge_page, sharing);
-	page_set_destroy(sharing->own);
-	sharing->own = NULL;
+		err = page_set_each(sharing->own.any, merge_page, sharing);
+	mapped_destroy(&sharing->own);
 	return err;
 }
 
@@ -390,25 +450,33 @@ static struct error *choose_shared(void *arg, uint64_t phys)
 	return NULL;
 }
 
+/* Somebody who has the page at @extent, and may write it if @writable; not of @other's owner. */
+static const struct map_run *find_run(const struct reverse_map *map, const struct extent *extent,
+				      const struct map_run *other, bool writable)
+{
+	for (size_t i = 0; i < map->run_count; i++) {
+		const struct map_run *run = &map->runs[i];
+		const uint64_t mm = map->owners[run->owner].mm;
+
+		if (run->is_table || run->phys > extent->start ||
+		    run->phys + (run->length - 1) < extent->start || mm == 0 ||
+		    (writable && !(run->perm & PT_W)))
+			continue;
+		if (!other || mm != map->owners[other->owner].mm)
+			return run;
+	}
+	return NULL;
+}
+
 static struct error *report_shared(struct page_check *check, enum rule rule,
 				   const struct reverse_map *map, const struct extent *extent)
 {
-	const struct map_run *first = NULL;
-	const struct map_run *second = NULL;
+	const struct map_run *first = find_run(map, extent, NULL, true);
+	const struct map_run *second = first ? find_run(map, extent, first, rule == RULE_VMS_SHARE)
+					     : NULL;
 	struct page_info info;
 	char state[PAGE_STATE_TEXT];
 
-	for (size_t i = 0; i < map->run_count; i++) {
-		const struct map_run *run = &map->runs[i];
-
-		if (run->is_table || !(run->perm & PT_W) || run->phys > extent->start ||
-		    run->phys + (run->length - 1) < extent->start)
-			continue;
-		if (!first)
-			first = run;
-		else if (run->owner != first->owner)
-			second = run;
-	}
 	if (!first || !second)
 		return NULL;
 	page_look(check->pages, extent->start, &info);
@@ -423,19 +491,20 @@ static struct error *report_shared(struct page_check *check, enum rule rule,
 		.has_phys = true,
 	};
 	return check_report(check->checker, &finding,
-			    "0x%" PRIx64 " (%s) may be written here and by %s at 0x%" PRIx64
+			    "0x%" PRIx64 " (%s) may be written here and %s by %s at 0x%" PRIx64
 			    "; struct page 0x%" PRIx64,
-			    extent->start, state, map->owners[second->owner].space,
+			    extent->start, state, second->perm & PT_W ? "written" : "read",
+			    map->owners[second->owner].space,
 			    second->iova + (extent->start - second->phys), info.address);
 }
 
 static struct error *report_all_shared(struct page_check *check, struct sharing *sharing)
 {
-	const enum rule rule = sharing->devices_only ? RULE_VMS_SHARE : RULE_ANON_SHARED;
+	const enum rule rule = sharing_rule(sharing);
 	struct shared_page shared = { .check = check, .devices_only = sharing->devices_only };
 	struct reverse_map map = { 0 };
 
-	check->checker->counts[rule].looked += page_set_count(sharing->before);
+	check->checker->counts[rule].looked += page_set_count(sharing->before.any);
 	shared.extents = calloc(SHARED_MAX, sizeof(*shared.extents));
 	struct error *err = shared.extents ? page_set_each(sharing->shared, choose_shared, &shared)
 					   : error_no_memory();
@@ -464,12 +533,12 @@ static struct error *check_sharing(struct page_check *check, const struct trees 
 				   bool devices_only)
 {
 	struct sharing sharing = { .checker = check->checker, .devices_only = devices_only };
-	struct error *err = page_set_create(&sharing.before);
+	struct error *err = mapped_create(&sharing.before);
 
 	if (!err)
 		err = page_set_create(&sharing.shared);
 	for (size_t i = 0; i < trees->count && !err; i++) {
-		const uint64_t mm = owner_mm(trees->list[i].spaces[0]);
+		const uint64_t mm = space_owner_mm(trees->list[i].spaces[0]);
 
 		if (mm)
 			err = add_user(&sharing, mm);
@@ -482,7 +551,7 @@ static struct error *check_sharing(struct page_check *check, const struct trees 
 	}
 	if (!err)
 		err = report_all_shared(check, &sharing);
-	page_set_destroy(sharing.before);
+	mapped_destroy(&sharing.before);
 	page_set_destroy(sharing.shared);
 	free(sharing.users);
 	return err;

@@ -150,6 +150,7 @@ static struct error *on_fault(void *arg, const struct pt_fault *fault)
 		scan->checker->counts[RULE_TABLE_TWICE].unknown++;
 		scan->checker->counts[RULE_TABLE_SHARED].unknown++;
 		scan->checker->counts[RULE_TABLE_OUTSIDE].unknown++;
+		scan->checker->counts[RULE_OUTPUT_OUTSIDE].unknown++;
 		table_faults_add(&scan->faults, fault);
 		return NULL;
 	}

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -69,6 +70,8 @@ static const struct option_row {
 	  "keep what all tables map in FILE, made when it is not there: further queries look it up" },
 	{ "no-processes", NULL, 313, OPTION_EXTRACT, false,
 	  "leave the page tables of processes out" },
+	{ "threads", "N", 314, 0, false,
+	  "threads that read and decode tables (as many as there are CPUs); 1: none besides the main one" },
 	{ "man", NULL, 260, OPTION_MANUAL, false, "print the whole manual page in man(7) macros" },
 	{ "version", NULL, 'V', 0, false,
 	  "print the version and those of the libraries, and exit" },
@@ -76,6 +79,7 @@ static const struct option_row {
 };
 
 enum { OPTION_ROWS = sizeof(option_rows) / sizeof(option_rows[0]) };
+enum { THREADS_MAX = 64 };
 enum { EXTRA_VERSION = 1 << 0, EXTRA_HELP = 1 << 1 };
 
 const struct command *command_by_name(const char *name)
@@ -118,6 +122,30 @@ static struct error *set_near(struct options *options, const char *value)
 	}
 	error_free(err);
 	return error_new("--near %s: is not a number of entries from 0 to %d", value, NEAR_MAX);
+}
+
+static struct error *set_threads(struct options *options, const char *value)
+{
+	uint64_t number = 0;
+	struct error *err = address_parse(value, &number);
+
+	if (!err && number >= 1 && number <= THREADS_MAX) {
+		options->threads = (unsigned int)number;
+		return NULL;
+	}
+	error_free(err);
+	return error_new("--threads %s: is not a number from 1 to %d", value, THREADS_MAX);
+}
+
+/* As many as there are CPUs that we may run on. */
+static unsigned int usual_threads(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return 1;
+	const int count = CPU_COUNT(&set);
+	return count < THREADS_MAX ? (unsigned int)count : THREADS_MAX;
 }
 
 static struct error *set_option(struct session *session, const struct option_row *row,
@@ -184,6 +212,8 @@ static struct error *set_option(struct session *session, const struct option_row
 	case 313:
 		options->no_processes = true;
 		break;
+	case 314:
+		return set_threads(options, value);
 	case 260:
 		options->manual = true;
 		break;
@@ -295,10 +325,10 @@ static struct error *run_with_output(struct session *session, const struct comma
 	if (!err)
 		err = line->command->run(session, emitter, line->count, line->words, status);
 	if (emitter) {
-		struct error *finish = err ? NULL : emitter_finish(emitter);
-
-		if (!err)
-			err = finish;
+		if (err)
+			emitter_give_up(emitter);
+		else
+			err = emitter_finish(emitter);
 		emitter_destroy(emitter);
 	}
 	return output_close(&output, err);
@@ -321,7 +351,11 @@ int iommupt_run(struct session *session, int argc, char **argv)
 	struct command_line line = { 0 };
 	int status = EXIT_DONE;
 
-	session->options = (struct options){ .format = FORMAT_TEXT, .near = 8 };
+	session->options = (struct options){
+		.format = FORMAT_TEXT,
+		.near = 8,
+		.threads = usual_threads(),
+	};
 	session_begin(session);
 	struct error *err = parse(session, argc, argv, &line);
 	if (!err && line.extra & EXTRA_VERSION)

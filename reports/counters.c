@@ -35,22 +35,34 @@ struct found {
 	unsigned int page_shift;
 };
 
-static struct error *count_tree(struct session *session, const struct space *space,
-				struct found *found)
-{
-	static const struct pt_visitor nothing;
-	struct pt_statistics statistics;
-	struct progress progress;
+/* Tables of one space, those that it has alone or before others. */
+struct counting {
+	struct page_set *counted;
+	uint64_t bytes;
+};
 
-	progress_init(&progress, session, space->name);
-	struct error *err = pt_walk(&space->tree,
-				    space_memory(space, kernel_memory(session->kernel)), 0,
-				    UINT64_MAX, &nothing, &progress.control, &statistics);
-	progress_deinit(&progress);
-	const uint64_t pages = statistics.table_bytes >> found->page_shift;
+static struct error *on_table(void *arg, const struct pt_table *table)
+{
+	struct counting *counting = arg;
+	bool repeated = false;
+	struct error *err = trees_count_once(counting->counted, table, &repeated);
+
+	counting->bytes += repeated ? 0 : table->entry_count * sizeof(uint64_t);
+	return err;
+}
+
+static struct error *count_tree(struct session *session, const struct space *space,
+				struct page_set *counted, struct found *found)
+{
+	struct counting counting = { .counted = counted };
+	const struct pt_visitor visitor = { .table = on_table, .arg = &counting };
+	struct pt_statistics statistics;
+
+	struct error *err = walk_space(session, space, 0, UINT64_MAX, &visitor, &statistics);
+	const uint64_t pages = counting.bytes >> found->page_shift;
 	if (strcmp(space->kind, "vm") != 0) {
 		/* A root smaller than a page takes one. */
-		found->iommu += (statistics.table_bytes + (1ULL << found->page_shift) - 1) >>
+		found->iommu += (counting.bytes + (1ULL << found->page_shift) - 1) >>
 				found->page_shift;
 	} else {
 		found->vm += pages - (space->root_uncounted && pages ? 1 : 0);
@@ -91,6 +103,31 @@ static struct error *emit_parts(struct emitter *emitter, const char *counter,
 		}
 	}
 	return err;
+}
+
+/* AMD's tables of guest tables by PASID, of each device: the entries on the way name them. */
+static struct error *emit_gcr3(struct emitter *emitter, const char *counter,
+			       const struct inventory *inventory, int64_t *remainder)
+{
+	struct page_set *tables = NULL;
+	struct error *err = page_set_create(&tables);
+
+	for (size_t i = 0; i < inventory->space_count && !err; i++) {
+		const struct space *space = inventory->spaces[i];
+
+		for (unsigned int j = 0; j < space->step_count && !err; j++) {
+			bool added = false;
+
+			if (strcmp(space->steps[j].level, "gcr3") == 0)
+				err = page_set_add(tables, space->steps[j].table, &added);
+		}
+	}
+	const int64_t pages = err ? 0 : (int64_t)page_set_count(tables);
+	page_set_destroy(tables);
+	*remainder -= pages;
+	if (err || !pages)
+		return err;
+	return emit(emitter, counter, "gcr3", pages, "tables of guest tables by PASID");
 }
 
 static struct error *emit_remainder(struct emitter *emitter, const char *counter, int64_t remainder,
@@ -140,6 +177,8 @@ static struct error *print_counter(struct session *session, struct emitter *emit
 	}
 	if (!err && iommu)
 		err = emit_parts(emitter, counter, inventory, &remainder);
+	if (!err && iommu)
+		err = emit_gcr3(emitter, counter, inventory, &remainder);
 	return err ? err : emit_remainder(emitter, counter, remainder, found);
 }
 
@@ -149,6 +188,7 @@ struct error *counters_print(struct session *session, struct emitter *emitter,
 	struct inventory *inventory = NULL;
 	struct found found = { .page_shift = 12 };
 	struct pages *pages = NULL;
+	struct page_set *counted = NULL;
 	bool iommu_counted = false;
 	int64_t ignored = 0;
 	struct error *err = session_inventory(session, &inventory);
@@ -157,8 +197,11 @@ struct error *counters_print(struct session *session, struct emitter *emitter,
 	error_free(session_pages(session, &pages));
 	if (pages)
 		found.page_shift = pages_shift(pages);
+	if (!err)
+		err = page_set_create(&counted);
 	for (size_t i = 0; i < trees->count && !err; i++)
-		err = count_tree(session, trees->list[i].spaces[0], &found);
+		err = count_tree(session, trees->list[i].spaces[0], counted, &found);
+	page_set_destroy(counted);
 	/* Since 6.11 (NR_IOMMU_PAGES is new in it) the drivers count in both. */
 	if (!err)
 		err = node_stat_read(session->kernel, "NR_IOMMU_PAGES", &iommu_counted, &ignored);

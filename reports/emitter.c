@@ -6,13 +6,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "reports/digits.h"
 #include "target/error.h"
 
 /*
  * Rows are put together in a buffer without printf: a dump may have millions of
- * them. A row is bounded by its texts; ROW_ROOM is kept free for the numbers.
+ * them. STAMP_MAX: the longest row that is copied by stamp_rows(), in CHUNKs.
  */
-enum { BUFFER_BYTES = 1 << 16, NUMBER_ROOM = 24 };
+enum {
+	BUFFER_BYTES = 1 << 17,
+	NUMBER_ROOM = 24,
+	STAMP_MAX = 1024,
+	CHUNK = 32,
+	CSV_PIECE = 256,
+	STAMP_MOVING = 4
+};
 
 struct emitter {
 	FILE *out;
@@ -23,9 +31,12 @@ struct emitter {
 	bool line_buffered;
 	bool begun;
 	bool any_row;
+	bool flushed; /* since a row began */
+	int failed;   /* errno of a write that failed */
 	size_t text_columns;
 	size_t used;
-	char buffer[BUFFER_BYTES];
+	char buffer[BUFFER_BYTES + CHUNK];
+	size_t starts[]; /* of the last row's numbers in the buffer, by column */
 };
 
 struct emitter_ops {
@@ -37,25 +48,31 @@ struct emitter_ops {
 
 static void flush_buffer(struct emitter *emitter)
 {
-	/* A failure stays in the stream's error flag; emitter_row() looks at it. */
-	if (emitter->used)
-		fwrite(emitter->buffer, 1, emitter->used, emitter->out);
+	if (emitter->used &&
+	    fwrite(emitter->buffer, 1, emitter->used, emitter->out) < emitter->used)
+		emitter->failed = errno ? errno : EIO;
 	emitter->used = 0;
+	emitter->flushed = true;
 }
 
-static void put_bytes(struct emitter *emitter, const char *bytes, size_t len)
+/* Where @len bytes may be written, which are taken by adding to `used`. */
+static inline char *reserve(struct emitter *emitter, size_t len)
 {
-	while (len) {
-		if (emitter->used == BUFFER_BYTES)
-			flush_buffer(emitter);
-		size_t room = BUFFER_BYTES - emitter->used;
-		size_t piece = len < room ? len : room;
+	if (len > BUFFER_BYTES - emitter->used)
+		flush_buffer(emitter);
+	return emitter->buffer + emitter->used;
+}
 
-		memcpy(emitter->buffer + emitter->used, bytes, piece);
-		emitter->used += piece;
-		bytes += piece;
-		len -= piece;
+static inline void put_bytes(struct emitter *emitter, const char *bytes, size_t len)
+{
+	while (len > BUFFER_BYTES) {
+		memcpy(reserve(emitter, BUFFER_BYTES), bytes, BUFFER_BYTES);
+		emitter->used += BUFFER_BYTES;
+		bytes += BUFFER_BYTES;
+		len -= BUFFER_BYTES;
 	}
+	memcpy(reserve(emitter, len), bytes, len);
+	emitter->used += len;
 }
 
 static void put_text(struct emitter *emitter, const char *text)
@@ -63,35 +80,38 @@ static void put_text(struct emitter *emitter, const char *text)
 	put_bytes(emitter, text, strlen(text));
 }
 
-static void put_char(struct emitter *emitter, char c)
+static inline void put_char(struct emitter *emitter, char c)
 {
-	put_bytes(emitter, &c, 1);
+	*reserve(emitter, 1) = c;
+	emitter->used++;
+}
+
+/* A number, of which a following row may differ in the digits only. */
+static void put_number(struct emitter *emitter, size_t column, const char *value, size_t len)
+{
+	char *to = reserve(emitter, len);
+
+	emitter->starts[column] = emitter->used;
+	memcpy(to, value, len);
+	emitter->used += len;
 }
 
 static size_t format_number(char *text, uint64_t number)
 {
-	char digits[NUMBER_ROOM];
-	size_t n = 0;
+	const unsigned int digits = decimal_digits(number);
 
-	do {
-		digits[n++] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number);
-	for (size_t i = 0; i < n; i++)
-		text[i] = digits[n - 1 - i];
-	return n;
+	decimal_write(text, number, digits);
+	return digits;
 }
 
 static size_t format_address(char *text, uint64_t number)
 {
-	static const char hex[] = "0123456789abcdef";
-	unsigned int nibbles = number ? (67U - (unsigned int)__builtin_clzll(number)) / 4 : 1;
+	const unsigned int digits = hex_digits(number);
 
 	text[0] = '0';
 	text[1] = 'x';
-	for (unsigned int i = 0; i < nibbles; i++)
-		text[2 + i] = hex[number >> (4 * (nibbles - 1 - i)) & 0xf];
-	return 2 + nibbles;
+	hex_write(text + 2, number, digits);
+	return 2 + digits;
 }
 
 /* A cell's plain text: @room holds numbers. Returns its length, *ret where it is. */
@@ -141,7 +161,7 @@ static void text_cell(struct emitter *emitter, size_t i, const char *value, size
 	} else {
 		for (size_t pad = len; pad < column->width; pad++)
 			put_char(emitter, ' ');
-		put_bytes(emitter, value, len);
+		put_number(emitter, i, value, len);
 	}
 	put_text(emitter, last ? "\n" : "  ");
 }
@@ -183,36 +203,56 @@ static void csv_begin(struct emitter *emitter)
 	put_char(emitter, '\n');
 }
 
-/* RFC 4180: quotes only where they are needed. */
-static void csv_value(struct emitter *emitter, const char *value, size_t len)
+static void csv_quoted(struct emitter *emitter, const char *value)
 {
-	bool quote = false;
-
-	for (size_t i = 0; i < len; i++)
-		quote |= value[i] == ',' || value[i] == '"' || value[i] == '\n' || value[i] == '\r';
-	if (!quote) {
-		put_bytes(emitter, value, len);
-		return;
-	}
 	put_char(emitter, '"');
-	for (size_t i = 0; i < len; i++) {
-		if (value[i] == '"')
+	for (; *value; value++) {
+		if (*value == '"')
 			put_char(emitter, '"');
-		put_char(emitter, value[i]);
+		put_char(emitter, *value);
 	}
 	put_char(emitter, '"');
+}
+
+/* RFC 4180: quotes only where they are needed, which shows while the text is copied. */
+static void csv_text(struct emitter *emitter, const char *value)
+{
+	char *to = reserve(emitter, CSV_PIECE);
+
+	for (size_t len = 0; len < CSV_PIECE; len++) {
+		/* cppcheck-suppress arrayIndexOutOfBounds ; the loop ends where the text does */
+		const char c = value[len];
+
+		if (c == '\0') {
+			emitter->used += len;
+			return;
+		}
+		if (c == ',' || c == '"' || c == '\n' || c == '\r') {
+			csv_quoted(emitter, value);
+			return;
+		}
+		to[len] = c;
+	}
+	if (strpbrk(value, ",\"\n\r"))
+		csv_quoted(emitter, value);
+	else
+		put_text(emitter, value);
 }
 
 static void csv_row(struct emitter *emitter, const struct cell *cells)
 {
 	for (size_t i = 0; i < emitter->schema->count; i++) {
+		const struct column *column = &emitter->schema->columns[i];
 		char room[NUMBER_ROOM];
 		const char *value = NULL;
-		size_t len = plain(&emitter->schema->columns[i], &cells[i], room, &value);
 
 		if (i)
 			put_char(emitter, ',');
-		csv_value(emitter, value, len);
+		const size_t len = plain(column, &cells[i], room, &value);
+		if (column->type == COLUMN_TEXT)
+			csv_text(emitter, len ? value : "");
+		else
+			put_number(emitter, i, value, len);
 	}
 	put_char(emitter, '\n');
 }
@@ -231,10 +271,10 @@ static void json_string(struct emitter *emitter, const char *value, size_t len)
 			put_char(emitter, '\\');
 			put_char(emitter, (char)c);
 		} else if (c < 0x20 || c > 0x7e) {
-			char escaped[8];
+			static const char hex[] = "0123456789abcdef";
+			const char escaped[6] = { '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] };
 
-			snprintf(escaped, sizeof(escaped), "\\u%04x", c);
-			put_text(emitter, escaped);
+			put_bytes(emitter, escaped, sizeof(escaped));
 		} else {
 			put_char(emitter, (char)c);
 		}
@@ -253,12 +293,17 @@ static void json_object(struct emitter *emitter, const struct cell *cells)
 		put_char(emitter, i ? ',' : '{');
 		json_string(emitter, column->name, strlen(column->name));
 		put_char(emitter, ':');
-		if (cells[i].empty)
+		if (cells[i].empty) {
 			put_text(emitter, "null");
-		else if (column->type != COLUMN_TEXT && column->type != COLUMN_ADDRESS)
-			put_bytes(emitter, value, len);
-		else
+		} else if (column->type == COLUMN_TEXT) {
 			json_string(emitter, value, len);
+		} else {
+			const char *quote = column->type == COLUMN_ADDRESS ? "\"" : "";
+
+			put_text(emitter, quote);
+			put_number(emitter, i, value, len);
+			put_text(emitter, quote);
+		}
 	}
 	put_char(emitter, '}');
 }
@@ -304,26 +349,34 @@ bool output_format_find(const char *name, enum output_format *ret)
 	return false;
 }
 
-static struct error *check(struct emitter *emitter)
+static inline struct error *check(struct emitter *emitter)
 {
 	if (emitter->line_buffered) {
 		flush_buffer(emitter);
-		fflush(emitter->out);
+		if (fflush(emitter->out) != 0)
+			emitter->failed = errno ? errno : EIO;
 	}
-	if (!ferror(emitter->out))
-		return NULL;
-	return error_errno(errno, "output cannot be written");
+	return emitter->failed ? error_errno(emitter->failed, "output cannot be written") : NULL;
+}
+
+static struct emitter *allocate(const struct schema *schema)
+{
+	struct emitter *emitter =
+		calloc(1, sizeof(*emitter) + schema->count * sizeof(emitter->starts[0]));
+
+	if (emitter)
+		emitter->schema = schema;
+	return emitter;
 }
 
 struct error *emitter_create(FILE *out, enum output_format format, const struct schema *schema,
 			     struct emitter **ret)
 {
-	struct emitter *emitter = calloc(1, sizeof(*emitter));
+	struct emitter *emitter = allocate(schema);
 
 	if (!emitter)
 		return error_no_memory();
 	emitter->out = out;
-	emitter->schema = schema;
 	emitter->ops = &formats[format];
 	emitter->line_buffered = isatty(fileno(out));
 	emitter->text_columns = schema->count;
@@ -334,11 +387,10 @@ struct error *emitter_create(FILE *out, enum output_format format, const struct 
 struct error *emitter_create_sink(emitter_sink *row, void *arg, const struct schema *schema,
 				  struct emitter **ret)
 {
-	struct emitter *emitter = calloc(1, sizeof(*emitter));
+	struct emitter *emitter = allocate(schema);
 
 	if (!emitter)
 		return error_no_memory();
-	emitter->schema = schema;
 	emitter->sink = row;
 	emitter->sink_arg = arg;
 	*ret = emitter;
@@ -367,15 +419,150 @@ struct error *emitter_row(struct emitter *emitter, const struct cell *cells)
 	return check(emitter);
 }
 
+/*
+ * ---- Rows that differ in the digits of some numbers only ----
+ *
+ * As long as the numbers keep their widths, such a row is the last one with other digits in it,
+ * whatever the format.
+ */
+struct moving {
+	uint64_t number;
+	uint64_t step;
+	uint32_t at; /* in the row */
+	uint32_t digits;
+	bool hex;
+};
+
+struct stamp {
+	size_t len;
+	size_t count;
+	struct moving moving[STAMP_MOVING];
+	char text[STAMP_MAX + CHUNK];
+};
+
+/* The last number with as many digits. */
+static uint64_t last_of_width(const struct moving *moving)
+{
+	if (moving->hex)
+		return UINT64_MAX >> (64 - 4 * moving->digits);
+	return moving->digits < DIGITS_MAX ? digits_powers[moving->digits] - 1 : UINT64_MAX;
+}
+
+/* The row of @cells, which is in the buffer from @at; false: it cannot be used so. */
+static bool stamp_take(struct stamp *stamp, const struct emitter *emitter, size_t at,
+		       const struct cell *cells, const uint64_t *steps)
+{
+	if (emitter->line_buffered || emitter->flushed || emitter->used - at > STAMP_MAX)
+		return false;
+	stamp->len = emitter->used - at;
+	stamp->count = 0;
+	memcpy(stamp->text, emitter->buffer + at, stamp->len);
+	for (size_t i = 0; i < emitter->text_columns; i++) {
+		const struct column *column = &emitter->schema->columns[i];
+		const bool hex = column->type == COLUMN_ADDRESS;
+
+		if (!steps[i] || cells[i].empty || column->type == COLUMN_TEXT)
+			continue;
+		if (stamp->count == STAMP_MOVING || column->type == COLUMN_SIGNED)
+			return false;
+		stamp->moving[stamp->count++] = (struct moving){
+			.number = cells[i].number,
+			.step = steps[i],
+			.at = (uint32_t)(emitter->starts[i] - at + (hex ? 2 : 0)),
+			.digits = hex ? hex_digits(cells[i].number)
+				      : decimal_digits(cells[i].number),
+			.hex = hex,
+		};
+	}
+	return true;
+}
+
+static inline void stamp_row(struct stamp *stamp, char *to)
+{
+	for (size_t i = 0; i < stamp->len; i += CHUNK)
+		memcpy(to + i, stamp->text + i, CHUNK);
+	for (size_t i = 0; i < stamp->count; i++) {
+		struct moving *moving = &stamp->moving[i];
+
+		moving->number += moving->step;
+		if (moving->hex)
+			hex_write(to + moving->at, moving->number, moving->digits);
+		else
+			decimal_write(to + moving->at, moving->number, moving->digits);
+	}
+}
+
+/* Up to @count rows below the one of @stamp: as many as keep the widths. Returns how many. */
+static uint64_t stamp_rows(struct stamp *stamp, struct emitter *emitter, uint64_t count)
+{
+	for (size_t i = 0; i < stamp->count; i++) {
+		const struct moving *moving = &stamp->moving[i];
+		const uint64_t fit = (last_of_width(moving) - moving->number) / moving->step;
+
+		if (fit < count)
+			count = fit;
+	}
+	for (uint64_t row = 0; row < count && !emitter->failed; row++) {
+		stamp_row(stamp, reserve(emitter, stamp->len));
+		emitter->used += stamp->len;
+	}
+	return count;
+}
+
+static void cells_step(struct cell *cells, const struct schema *schema, const uint64_t *steps,
+		       uint64_t times)
+{
+	for (size_t i = 0; i < schema->count; i++)
+		cells[i].number += steps[i] * times;
+}
+
+struct error *emitter_rows(struct emitter *emitter, struct cell *cells, const uint64_t *steps,
+			   uint64_t count)
+{
+	struct error *err = NULL;
+	struct stamp stamp;
+	uint64_t more = 0;
+
+	for (uint64_t done = 0; done < count && !err; done += 1 + more) {
+		/* JSON's first row begins unlike the others. */
+		const bool usual = !emitter->sink && emitter->any_row;
+		if (usual)
+			reserve(emitter, STAMP_MAX);
+		const size_t at = emitter->used;
+
+		more = 0;
+		emitter->flushed = false;
+		err = emitter_row(emitter, cells);
+		if (!err && usual && done + 1 < count &&
+		    stamp_take(&stamp, emitter, at, cells, steps))
+			more = stamp_rows(&stamp, emitter, count - done - 1);
+		cells_step(cells, emitter->schema, steps, 1 + more);
+	}
+	return err ? err : emitter->sink ? NULL : check(emitter);
+}
+
+/* What is in the buffer, and what the stream holds, goes out. */
+static void flush(struct emitter *emitter)
+{
+	flush_buffer(emitter);
+	if (fflush(emitter->out) != 0)
+		emitter->failed = errno ? errno : EIO;
+}
+
 struct error *emitter_finish(struct emitter *emitter)
 {
 	if (emitter->sink)
 		return NULL;
 	begin(emitter);
 	emitter->ops->end(emitter);
-	flush_buffer(emitter);
-	fflush(emitter->out);
+	flush(emitter);
 	return check(emitter);
+}
+
+void emitter_give_up(struct emitter *emitter)
+{
+	if (!emitter->sink)
+		flush(emitter);
 }
 
 void emitter_destroy(struct emitter *emitter)

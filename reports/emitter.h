@@ -90,8 +90,21 @@ void emitter_text_columns(struct emitter *emitter, size_t count);
 /* emitter_row() - one row, @cells in the schema's order. An error when it cannot be written. */
 struct error *emitter_row(struct emitter *emitter, const struct cell *cells);
 
+/*
+ * emitter_rows() - @count rows: of @cells, and of what becomes of them when each number grows by
+ * its column's step time and again. @cells are left as of the row behind the last.
+ */
+struct error *emitter_rows(struct emitter *emitter, struct cell *cells, const uint64_t *steps,
+			   uint64_t count);
+
 /* emitter_finish() - close what is open (JSON's array) and flush; a header even without rows. */
 struct error *emitter_finish(struct emitter *emitter);
+
+/*
+ * emitter_give_up() - instead of emitter_finish(), of a command that ends early: the rows so far
+ * are written, and nothing is closed.
+ */
+void emitter_give_up(struct emitter *emitter);
 
 void emitter_destroy(struct emitter *emitter);
 

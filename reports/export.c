@@ -149,13 +149,9 @@ struct tables_arg {
 static struct error *on_table(void *arg, const struct pt_table *table)
 {
 	const struct tables_arg *tables = arg;
-	uint64_t used = 0;
-
-	for (size_t i = 0; i < table->run_count; i++)
-		used += table->runs[i].kind == PT_EMPTY ? 0 : table->runs[i].count;
 	const struct cell cells[TABLE_COLUMNS] = {
 		cell_text(tables->space), cell_number(table->level),	   cell_number(table->phys),
-		cell_number(table->iova), cell_number(table->entry_count), cell_number(used),
+		cell_number(table->iova), cell_number(table->entry_count), cell_number(table->used),
 	};
 	return table->repeated ? NULL : emitter_row(tables->emitter, cells);
 }

@@ -33,9 +33,12 @@ static const struct column columns[] = {
 	  "IOMMUs, virtual machines and processes), struct-pages (struct page of mapped pages and of tables), log (the kernel log)" },
 	{ "pages", COLUMN_NUMBER, 10, "pages that are read for this reason first" },
 	{ "bytes", COLUMN_NUMBER, 12, "bytes in them, not compressed" },
+	{ "kept", COLUMN_NUMBER, 12,
+	  "bytes of them that go in, not compressed: page tables whole, of other pages the words of 8 bytes that "
+	  "were read; the rest is zeros" },
 };
 
-const struct schema schema_extract = { "extract", columns, 3 };
+const struct schema schema_extract = { "extract", columns, 4 };
 
 /* What is at work while the tables are walked. */
 struct extract {
@@ -51,10 +54,14 @@ enum { PAGE = 4096 };
 /* Read, and so record, what is there; what is not is no concern here. */
 static void touch(struct extract *extract, uint64_t address, uint64_t len)
 {
-	char bytes[64];
+	char bytes[PAGE];
 
-	for (uint64_t at = address; at < address + len; at = (at | (PAGE - 1)) + 1)
-		error_free(kernel_read(extract->kernel, at, bytes, 1));
+	for (uint64_t at = address, next = 0; at < address + len; at = next) {
+		next = (at | (PAGE - 1)) + 1;
+		if (next > address + len)
+			next = address + len;
+		error_free(kernel_read(extract->kernel, at, bytes, (size_t)(next - at)));
+	}
 }
 
 /* What the pages are used for, with all that says so. */
@@ -222,17 +229,28 @@ static void touch_reconciled(struct extract *extract)
 	nodes_free(&nodes);
 }
 
+/* A vmlinux or System.map that is given with the extract is held against it: see kernel_file.c. */
+static void touch_names(struct extract *extract)
+{
+	enum { UTS_BYTES = 8 + 4 * 65 };
+	char banner[512];
+	uint64_t address = 0;
+
+	if (kernel_symbol(extract->kernel, "linux_banner", &address))
+		error_free(kernel_string(extract->kernel, address, banner, sizeof(banner)));
+	if (kernel_symbol(extract->kernel, "init_uts_ns", &address))
+		touch(extract, address, UTS_BYTES);
+}
+
 static struct error *touch_all(struct extract *extract, struct session *session)
 {
 	struct inventory *inventory = NULL;
-	uint64_t banner = 0;
 	struct error *err = session_inventory(session, &inventory);
 
-	/* A vmlinux that is given with the extract is held against it. */
-	if (!err && kernel_symbol(extract->kernel, "linux_banner", &banner))
-		touch(extract, banner, 1);
-	if (!err)
+	if (!err) {
+		touch_names(extract);
 		err = touch_tables(extract, inventory);
+	}
 	if (!err)
 		touch_reconciled(extract);
 	if (!err && !session->options.no_log)
@@ -275,7 +293,7 @@ static struct error *write_file(struct session *session, struct extract *extract
 	if (!err) {
 		contents.pages = pages;
 		contents.vmcoreinfo = text;
-		recorder_set_reason(extract->memory, RECORD_NOTHING);
+		recorder_set_reason(extract->memory, RECORD_REPLAY);
 		err = output_open(&output, session->out, path);
 		if (!err)
 			err = output_close(&output, kdump_write(output.stream, &contents));
@@ -297,6 +315,7 @@ static struct error *emit_reasons(struct emitter *emitter, const struct extract 
 			cell_text(record_reason_name(reason)),
 			cell_number(pages),
 			cell_number(pages * PAGE),
+			cell_number(recorder_bytes(extract->memory, reason)),
 		};
 
 		if (pages)

@@ -251,29 +251,32 @@ static struct error *emit_run(const struct find *find, const struct map_run *run
 	return err;
 }
 
-/* A device that is passed through reaches all that was asked for. */
+/* A device that is passed through reaches all that was asked for: neighbours are one row. */
 static struct error *emit_passthrough(const struct find *find, uint32_t index)
 {
+	/* A range may be all memory: states are only told of so much. */
+	static const uint64_t states_max = 64ULL << 20;
 	const uint64_t end = find->map->owners[index].last_address;
+	const struct extent *extents = find->query->extents;
 	struct error *err = NULL;
 
-	for (size_t i = 0; i < find->query->count && !err; i++) {
-		const struct extent *extent = &find->query->extents[i];
-		const uint64_t last = extent->last < end ? extent->last : end;
+	for (size_t i = 0; i < find->query->count && extents[i].start <= end && !err; i++) {
+		const uint64_t start = extents[i].start;
+
+		while (i + 1 < find->query->count && extents[i + 1].start == extents[i].last + 1 &&
+		       extents[i + 1].start <= end)
+			i++;
 		const struct map_run run = {
-			.phys = extent->start,
-			.iova = extent->start,
-			.length = last - extent->start + 1,
+			.phys = start,
+			.iova = start,
+			.length = (extents[i].last < end ? extents[i].last : end) - start + 1,
 			.owner = index,
 			.perm = PT_R | PT_W,
 		};
 		const struct page_info none = { 0 };
 
-		if (extent->start > last)
-			continue;
-		/* A range may be all memory: states are only told of what is one page. */
-		err = run.length <= 1ULL << find->query->page_shift ? emit_run(find, &run)
-								    : emit_part(find, &run, &none);
+		err = run.length <= states_max ? emit_run(find, &run)
+					       : emit_part(find, &run, &none);
 	}
 	return err;
 }
@@ -297,21 +300,16 @@ static struct error *emit_all(const struct find *find)
 static void report_tables(struct find *find)
 {
 	enum { LINES_MAX = 10 };
-	size_t lines = 0;
+	const uint64_t count = reverse_map_count_tables(find->map);
+	struct map_run table = { 0 };
 
-	for (size_t i = 0; i < find->map->run_count; i++) {
-		const struct map_run *run = &find->map->runs[i];
-
-		if (!run->is_table)
-			continue;
-		find->any_table = true;
-		if (lines++ < LINES_MAX)
-			session_message(find->session,
-					"0x%" PRIx64 " is a page table of %s (level %u)", run->phys,
-					find->map->owners[run->owner].space, run->size_lg2);
-	}
-	if (lines > LINES_MAX)
-		session_message(find->session, "and %zu more page tables", lines - LINES_MAX);
+	find->any_table = count != 0;
+	for (size_t i = 0; i < LINES_MAX && reverse_map_next_table(find->map, &table); i++)
+		session_message(find->session, "0x%" PRIx64 " is a page table of %s (level %u)",
+				table.phys, find->map->owners[table.owner].space, table.size_lg2);
+	if (count > LINES_MAX)
+		session_message(find->session, "and %" PRIu64 " more page tables",
+				count - LINES_MAX);
 }
 
 /* That nobody maps a page is an answer, too. */

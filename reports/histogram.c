@@ -219,16 +219,11 @@ static struct error *print_space(struct session *session, struct emitter *emitte
 		.arg = &histogram,
 	};
 	struct pt_statistics statistics;
-	struct progress progress;
 
 	for (unsigned int i = 0; i < STRETCHES; i++)
 		histogram.stretches[i].size_lg2 =
 			(uint8_t)pt_entry_lg2(&space->tree.geometry, i + 1);
-	progress_init(&progress, session, space->name);
-	struct error *err = pt_walk(&space->tree,
-				    space_memory(space, kernel_memory(session->kernel)), 0,
-				    UINT64_MAX, &visitor, &progress.control, &statistics);
-	progress_deinit(&progress);
+	struct error *err = walk_space(session, space, 0, UINT64_MAX, &visitor, &statistics);
 	close_run(&histogram);
 	for (size_t i = 0; i < STRETCHES; i++)
 		close_stretch(&histogram.stretches[i]);

@@ -15,7 +15,7 @@
 #include "target/error.h"
 #include "target/memory.h"
 
-enum { INDEX_VERSION = 1, BYTE_ORDER_MARK = 0x01020304 };
+enum { INDEX_VERSION = 2, BYTE_ORDER_MARK = 0x01020304 };
 
 static const char magic[8] = { 'I', 'O', 'M', 'M', 'U', 'P', 'T', 'I' };
 

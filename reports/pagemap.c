@@ -59,42 +59,65 @@ struct pagemap {
 	uint64_t last;
 	struct row row;
 	struct table_faults faults;
-	/* Text of the last attributes: they rarely change. */
+	/* Texts of the last permissions and attributes: they rarely change. */
+	bool texts_known;
+	uint8_t perm;
 	uint32_t attrs;
+	char perm_text[4];
 	char attrs_text[128];
 };
 
+static void set_texts(struct pagemap *pagemap, const struct row *row)
+{
+	if (pagemap->texts_known && pagemap->perm == row->perm && pagemap->attrs == row->attrs)
+		return;
+	pagemap->texts_known = true;
+	pagemap->perm = row->perm;
+	pagemap->attrs = row->attrs;
+	pt_permission_text(row->perm, pagemap->perm_text);
+	pt_attributes_text(&pagemap->space->tree.geometry, row->attrs, pagemap->attrs_text,
+			   sizeof(pagemap->attrs_text));
+}
+
+static void make_cells(struct pagemap *pagemap, const struct row *row, struct cell cells[COLUMNS])
+{
+	const bool no_phys = row->unknown || row->phys == PT_NO_ADDRESS;
+
+	set_texts(pagemap, row);
+	cells[SPACE] = cell_text(pagemap->space->name);
+	cells[IOVA] = cell_number(row->iova);
+	cells[LENGTH] = cell_number(row->length);
+	cells[PHYS] = no_phys ? cell_empty() : cell_number(row->phys);
+	cells[PAGE_SIZE] = row->unknown ? cell_empty() : cell_number(row->page_size);
+	cells[PERM] = cell_text(pagemap->perm_text);
+	cells[ATTRS] = cell_text(row->unknown ? "unknown" : pagemap->attrs_text);
+	cells[PAGE_STATE] = cell_text("");
+}
+
 static struct error *emit_row(struct pagemap *pagemap, const struct row *row)
 {
-	struct cell cells[COLUMNS] = {
-		[SPACE] = cell_text(pagemap->space->name),
-		[IOVA] = cell_number(row->iova),
-		[LENGTH] = cell_number(row->length),
-		[PHYS] = row->unknown || row->phys == PT_NO_ADDRESS ? cell_empty()
-								    : cell_number(row->phys),
-		[PAGE_SIZE] = row->unknown ? cell_empty() : cell_number(row->page_size),
-		[PAGE_STATE] = cell_text(""),
-	};
-	char perm[4];
+	struct cell cells[COLUMNS];
 	char state[PAGE_STATE_TEXT];
 
+	make_cells(pagemap, row, cells);
 	if (pagemap->pages && !row->unknown) {
 		page_state_text(&row->info, state);
 		cells[PAGE_STATE] = cell_text(state);
 	}
-	pt_permission_text(row->perm, perm);
-	cells[PERM] = cell_text(perm);
-	if (row->unknown) {
-		cells[ATTRS] = cell_text("unknown");
-	} else {
-		if (row->attrs != pagemap->attrs || pagemap->attrs_text[0] == '\0') {
-			pagemap->attrs = row->attrs;
-			pt_attributes_text(&pagemap->space->tree.geometry, row->attrs,
-					   pagemap->attrs_text, sizeof(pagemap->attrs_text));
-		}
-		cells[ATTRS] = cell_text(pagemap->attrs_text);
-	}
 	return emitter_row(pagemap->emitter, cells);
+}
+
+/* A row for each of @count leaves, of which @row is the first: no end of RANGE among them. */
+static struct error *emit_leaves(struct pagemap *pagemap, const struct row *row, uint64_t count)
+{
+	const uint64_t steps[COLUMNS] = {
+		[IOVA] = row->page_size,
+		[PHYS] = row->phys == PT_NO_ADDRESS ? 0 : row->page_size,
+	};
+	struct cell cells[COLUMNS];
+
+	make_cells(pagemap, row, cells);
+	return emitter_rows(pagemap->emitter, cells, steps, count);
 }
 
 static bool row_continues(const struct row *row, const struct row *next)
@@ -190,6 +213,9 @@ static struct error *on_leaves(void *arg, const struct pt_leaves *leaves)
 	}
 	row.length = row.page_size;
 	err = flush_row(pagemap); /* an unknown part before them */
+	const uint64_t end = leaves->iova + ((leaves->count << leaves->size_lg2) - 1);
+	if (!err && !pagemap->pages && leaves->iova >= pagemap->start && end <= pagemap->last)
+		return emit_leaves(pagemap, &row, leaves->count);
 	for (uint64_t i = 0; i < leaves->count && !err; i++) {
 		struct row one = row;
 

@@ -41,7 +41,10 @@ static void show(void *arg, const struct pt_statistics *statistics, uint64_t iov
 void progress_init(struct progress *progress, struct session *session, const char *what)
 {
 	*progress = (struct progress){
-		.control = { .stop = &session->stop, .progress = show, .progress_arg = progress },
+		.control = { .stop = &session->stop,
+			     .progress = show,
+			     .progress_arg = progress,
+			     .threads = session->options.threads },
 		.session = session,
 		.what = what,
 		.terminal = isatty(fileno(session->err)),
@@ -53,4 +56,22 @@ void progress_deinit(struct progress *progress)
 {
 	if (progress->shown)
 		fputs("\r\033[K", progress->session->err);
+}
+
+struct error *walk_space(struct session *session, const struct space *space, uint64_t start,
+			 uint64_t last, const struct pt_visitor *visitor,
+			 struct pt_statistics *statistics)
+{
+	struct memory *memory = NULL;
+	struct progress progress;
+	struct error *err = session_memory(session, &memory);
+
+	*statistics = (struct pt_statistics){ 0 };
+	if (err)
+		return err;
+	progress_init(&progress, session, space->name);
+	err = pt_walk(&space->tree, space_memory(space, memory), start, last, visitor,
+		      &progress.control, statistics);
+	progress_deinit(&progress);
+	return err;
 }

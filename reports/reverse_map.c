@@ -74,9 +74,10 @@ static bool continues(const struct map_run *last, const struct map_run *next)
 {
 	return last->owner == next->owner && last->is_table == next->is_table &&
 	       last->phys + last->length == next->phys && last->size_lg2 == next->size_lg2 &&
+	       last->attrs == next->attrs &&
 	       (last->is_table ||
-		(last->iova + last->length == next->iova && last->attrs == next->attrs &&
-		 last->perm == next->perm && last->length + next->length > last->length));
+		(last->iova + last->length == next->iova && last->perm == next->perm &&
+		 last->length + next->length > last->length));
 }
 
 struct error *reverse_map_add(struct reverse_map *map, const struct map_run *run)
@@ -130,6 +131,61 @@ struct error *reverse_map_clip(struct reverse_map *map, const struct map_run *ru
 	return err;
 }
 
+/* The first table of @run that begins behind @phys, or lies there in part; false: none. */
+static bool table_behind(const struct map_run *run, uint64_t phys, uint64_t *ret)
+{
+	const uint64_t bytes = run->attrs;
+
+	*ret = run->phys;
+	if (run->phys > phys)
+		return true;
+	if (!bytes || bytes & (bytes - 1)) /* an index file may say anything */
+		return false;
+	*ret = (phys & ~(bytes - 1)) + bytes;
+	return *ret > phys && *ret - run->phys < run->length;
+}
+
+bool reverse_map_next_table(const struct reverse_map *map, struct map_run *table)
+{
+	const struct map_run *next = NULL;
+	uint64_t next_phys = 0;
+
+	for (size_t i = 0; i < map->run_count; i++) {
+		const struct map_run *run = &map->runs[i];
+		uint64_t phys = run->phys;
+
+		if (!run->is_table || (table->is_table && run->owner < table->owner))
+			continue;
+		if (table->is_table && run->owner == table->owner &&
+		    !table_behind(run, table->phys, &phys))
+			continue;
+		if (!next || run->owner < next->owner ||
+		    (run->owner == next->owner && phys < next_phys)) {
+			next = run;
+			next_phys = phys;
+		}
+	}
+	if (!next)
+		return false;
+	*table = *next;
+	table->phys = next_phys;
+	return true;
+}
+
+uint64_t reverse_map_count_tables(const struct reverse_map *map)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < map->run_count; i++) {
+		const struct map_run *run = &map->runs[i];
+		const uint64_t bytes = run->attrs ? run->attrs : run->length;
+
+		if (run->is_table)
+			count += (run->phys + (run->length - 1)) / bytes - run->phys / bytes + 1;
+	}
+	return count;
+}
+
 /* One table at work. */
 struct build {
 	struct session *session;
@@ -164,6 +220,7 @@ static struct error *on_table(void *arg, const struct pt_table *table)
 		.length = sizeof(uint64_t) * table->entry_count,
 		.iova = table->iova,
 		.owner = (uint32_t)(build->map->owner_count - 1),
+		.attrs = (uint32_t)(sizeof(uint64_t) * table->entry_count),
 		.size_lg2 = (uint8_t)table->level,
 		.is_table = 1,
 	};
@@ -193,14 +250,9 @@ static struct error *walk_table(struct build *build, const struct space *space)
 		.arg = build,
 	};
 	struct pt_statistics statistics;
-	struct progress progress;
 
 	build->faults = (struct table_faults){ 0 };
-	progress_init(&progress, build->session, space->name);
-	struct error *err = pt_walk(&space->tree,
-				    space_memory(space, kernel_memory(build->session->kernel)), 0,
-				    UINT64_MAX, &visitor, &progress.control, &statistics);
-	progress_deinit(&progress);
+	struct error *err = walk_space(build->session, space, 0, UINT64_MAX, &visitor, &statistics);
 	table_faults_report(&build->faults, build->session, space->name);
 	return err;
 }
@@ -246,6 +298,17 @@ static struct error *describe_space(struct map_owner *owner, const struct space 
 	return err;
 }
 
+uint64_t space_owner_mm(const struct space *space)
+{
+	if (space->mm)
+		return space->mm;
+	for (size_t i = 0; i < space->device_count; i++) {
+		if (space->devices[i]->owned_by_user)
+			return space->devices[i]->user.mm;
+	}
+	return 0;
+}
+
 static struct error *owner_init(struct map_owner *owner, const struct space *space)
 {
 	*owner = (struct map_owner){
@@ -256,6 +319,7 @@ static struct error *owner_init(struct map_owner *owner, const struct space *spa
 		.dirty_tracking = space->tree.geometry.dirty_tracking,
 		.passthrough = space->mode == SPACE_PASSTHROUGH,
 		.last_address = pt_last_address(&space->tree.geometry),
+		.mm = space_owner_mm(space),
 	};
 	return owner->space && owner->devices && owner->owner ? NULL : error_no_memory();
 }

@@ -15,6 +15,7 @@
 struct error;
 struct pt_format;
 struct session;
+struct space;
 
 /* Physical addresses, inclusive. */
 struct extent {
@@ -32,7 +33,12 @@ struct map_owner {
 	bool dirty_tracking;
 	bool passthrough; /* every address up to last_address is mapped to itself */
 	uint64_t last_address;
+	uint64_t mm; /* struct mm_struct that owns the memory; 0: the kernel's, not known, or of an
+		      * index */
 };
+
+/* space_owner_mm() - that, of a space. */
+uint64_t space_owner_mm(const struct space *space);
 
 /* A contiguous mapping, or with is_table page-table pages of the owner. */
 struct map_run {
@@ -40,7 +46,7 @@ struct map_run {
 	uint64_t length;
 	uint64_t iova;
 	uint32_t owner; /* index */
-	uint32_t attrs;
+	uint32_t attrs; /* of tables: the bytes of each */
 	uint8_t perm;
 	uint8_t size_lg2; /* page size; of a table, its level */
 	uint8_t is_table;
@@ -75,5 +81,13 @@ struct error *reverse_map_add_owner(struct reverse_map *map, const struct map_ow
 /* reverse_map_clip() - add the parts of @run that lie in @extents. */
 struct error *reverse_map_clip(struct reverse_map *map, const struct map_run *run,
 			       struct extent *extents, size_t count);
+
+/*
+ * reverse_map_next_table() - the page table behind *table, by owner and address, whatever the
+ * order in which a walk met them; the first one if that is no table. False: there is none.
+ */
+bool reverse_map_next_table(const struct reverse_map *map, struct map_run *table);
+/* reverse_map_count_tables() - page tables, of which some part may be missing. */
+uint64_t reverse_map_count_tables(const struct reverse_map *map);
 
 #endif

@@ -45,6 +45,7 @@ struct options {
 	bool writable;		    /* find --writable */
 	const char *index;	    /* find --index */
 	enum types_from types_from; /* --types */
+	unsigned int threads;	    /* --threads */
 };
 
 struct session {

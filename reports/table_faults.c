@@ -29,8 +29,8 @@ void table_faults_report(const struct table_faults *faults, const struct session
 		[PT_FAULT_TORN] =
 			"runs of entries of one large page differ: each entry is shown by itself",
 		[PT_FAULT_CHANGED] =
-			"tables changed too fast to be read, or went away: what they map is "
-			"unknown; run it again",
+			("tables changed too fast to be read, or went away: what they map is "
+			 "unknown; run it again"),
 	};
 
 	for (int kind = 0; kind < PT_FAULT_KINDS; kind++) {

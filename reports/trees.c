@@ -77,6 +77,20 @@ struct error *trees_init(struct trees *trees, const struct inventory *inventory)
 	return err;
 }
 
+struct error *trees_init_selected(struct trees *trees, const struct space *const *spaces,
+				  size_t count)
+{
+	struct error *err = NULL;
+
+	*trees = (struct trees){ 0 };
+	for (size_t i = 0; i < count && !err; i++) {
+		if (spaces[i]->mode == SPACE_TABLE)
+			err = add_space(trees, spaces[i]);
+	}
+	sort_by_depth(trees);
+	return err;
+}
+
 void trees_deinit(struct trees *trees)
 {
 	for (size_t i = 0; i < trees->count; i++)
@@ -119,4 +133,17 @@ struct error *tree_devices(const struct tree *tree, char **ret)
 	free(*ret);
 	*ret = NULL;
 	return error_no_memory();
+}
+
+struct error *trees_count_once(struct page_set *counted, const struct pt_table *table,
+			       bool *repeated)
+{
+	enum { PAGE_BYTES = 4096 };
+	bool added = true;
+	struct error *err = NULL;
+
+	if (!table->repeated && table->entry_count * sizeof(uint64_t) >= PAGE_BYTES)
+		err = page_set_add(counted, table->phys, &added);
+	*repeated = table->repeated || !added;
+	return err;
 }

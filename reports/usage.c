@@ -18,6 +18,7 @@
 #include "reports/counters.h"
 #include "reports/histogram.h"
 #include "reports/progress.h"
+#include "reports/selection.h"
 #include "reports/table_faults.h"
 #include "reports/trees.h"
 #include "target/error.h"
@@ -95,7 +96,7 @@ struct pending {
 	bool referenced; /* or an entry that is not zero keeps it, by reference count */
 };
 
-/* Tables of one level, in order: a queue. */
+/* Tables of one level, in order: a queue, no longer than the engine is ahead at that level. */
 struct queue {
 	struct pending *items;
 	size_t first;
@@ -108,20 +109,36 @@ struct usage {
 	struct bucket *buckets;
 	size_t bucket_count;
 	struct queue queues[PT_MAX_LEVELS];
+	size_t last_bucket[PT_MAX_LEVELS]; /* that a table of this level was in */
+	/* A kept table of level 1: whatever is mapped below it keeps no more tables. */
+	uint64_t kept_start;
+	uint64_t kept_last;
 	struct nodes nodes;
-	struct pages *pages; /* NULL: not known */
+	struct pages *pages;	  /* NULL: not known */
+	struct page_set *counted; /* tables of the spaces before, too; NULL: there is one only */
 	unsigned int top_level;
+	bool in_guest; /* the tables lie at a guest's addresses */
 	struct table_faults faults;
 };
+
+static bool is_bucket(const struct usage *usage, size_t i, unsigned int level, int node,
+		      uint64_t memcg)
+{
+	const struct bucket *bucket = &usage->buckets[i];
+
+	return i < usage->bucket_count && bucket->level == level && bucket->node == node &&
+	       bucket->memcg == memcg;
+}
 
 static size_t find_bucket(struct usage *usage, unsigned int level, int node, uint64_t memcg)
 {
 	size_t i = 0;
 
-	while (i < usage->bucket_count &&
-	       (usage->buckets[i].level != level || usage->buckets[i].node != node ||
-		usage->buckets[i].memcg != memcg))
+	if (is_bucket(usage, usage->last_bucket[level], level, node, memcg))
+		return usage->last_bucket[level];
+	while (i < usage->bucket_count && !is_bucket(usage, i, level, node, memcg))
 		i++;
+	usage->last_bucket[level] = i;
 	return i;
 }
 
@@ -194,8 +211,14 @@ static void settle_before(struct usage *usage, uint64_t iova, bool all)
  */
 static void keep_tables(struct usage *usage, uint64_t iova, bool by_refcount_only)
 {
-	if (!by_refcount_only)
+	if (!by_refcount_only) {
+		if (usage->queues[0].count == 0 && iova >= usage->kept_start &&
+		    iova <= usage->kept_last)
+			return;
 		settle_before(usage, iova, false);
+		usage->kept_start = 1;
+		usage->kept_last = 0;
+	}
 	for (unsigned int level = 0; level < PT_MAX_LEVELS; level++) {
 		struct queue *queue = &usage->queues[level];
 
@@ -208,6 +231,10 @@ static void keep_tables(struct usage *usage, uint64_t iova, bool by_refcount_onl
 				continue;
 			item->referenced = true;
 			item->needed |= !by_refcount_only;
+			if (level == 1 && !by_refcount_only) {
+				usage->kept_start = item->start;
+				usage->kept_last = item->last;
+			}
 		}
 	}
 }
@@ -225,6 +252,47 @@ struct walk_arg {
 	const struct pt_geometry *geometry;
 };
 
+/* Count @table into its row, whose number is put into *@ret, unless it has been counted before. */
+static struct error *count_table(struct usage *usage, const struct pt_table *table, bool repeated,
+				 size_t *ret)
+{
+	const bool in_guest = usage->in_guest;
+	const int node = in_guest ? -1 : nodes_find(&usage->nodes, table->phys);
+	struct page_info info = { 0 };
+
+	if (usage->pages && !in_guest)
+		page_look(usage->pages, table->phys, &info);
+	struct error *err = get_bucket(usage, table->level, node, info.memcg, ret);
+	if (err || repeated)
+		return err;
+	struct bucket *bucket = &usage->buckets[*ret];
+	bucket->tables++;
+	bucket->bytes += table->entry_count * sizeof(uint64_t);
+	bucket->empty += table->used == 0;
+	bucket->near_empty += table->used && table->used <= usage->session->options.near;
+	bucket->entries_used += table->used;
+	return NULL;
+}
+
+/*
+ * At level 0 nothing comes below a table but its own leaves and invalid entries, and what has been
+ * met before it has been passed. So it can be settled at once, if it is complete.
+ */
+static struct error *on_lowest_table(struct usage *usage, const struct pt_table *table,
+				     const struct pending *item)
+{
+	if (usage->queues[1].count &&
+	    usage->queues[1].items[usage->queues[1].first].last < item->start)
+		settle_before(usage, item->start, false);
+	if (table->mapping)
+		keep_tables(usage, item->start, false);
+	struct pending settled = *item;
+	settled.needed = table->mapping != 0;
+	settled.referenced |= settled.needed;
+	settle(usage, table->level, &settled);
+	return NULL;
+}
+
 static struct error *on_table(void *arg, const struct pt_table *table)
 {
 	const struct walk_arg *walk = arg;
@@ -234,30 +302,21 @@ static struct error *on_table(void *arg, const struct pt_table *table)
 		.last = table_last(table, walk->geometry),
 		.bytes = table->entry_count * sizeof(uint64_t),
 		.repeated = table->repeated,
+		.referenced = table->invalid != 0,
 	};
-	uint64_t used = 0;
+	struct error *err = NULL;
 
-	for (size_t i = 0; i < table->run_count; i++) {
-		used += table->runs[i].kind == PT_EMPTY ? 0 : table->runs[i].count;
-		item.referenced |= table->runs[i].kind == PT_INVALID;
-	}
-	struct page_info info = { 0 };
-	if (usage->pages)
-		page_look(usage->pages, table->phys, &info);
-	struct error *err = get_bucket(usage, table->level, nodes_find(&usage->nodes, table->phys),
-				       info.memcg, &item.bucket);
+	if (usage->counted)
+		err = trees_count_once(usage->counted, table, &item.repeated);
+	if (!err)
+		err = count_table(usage, table, item.repeated, &item.bucket);
 	if (err)
 		return err;
-	struct bucket *bucket = &usage->buckets[item.bucket];
-	if (!table->repeated) {
-		bucket->tables++;
-		bucket->bytes += item.bytes;
-		bucket->empty += used == 0;
-		bucket->near_empty += used && used <= usage->session->options.near;
-		bucket->entries_used += used;
-	}
 	if (item.referenced)
 		keep_tables(usage, table->iova, true);
+	if (table->level == 0 && usage->top_level &&
+	    table->entry_count == 1U << pt_table_lg2(walk->geometry, 0))
+		return on_lowest_table(usage, table, &item);
 	return push(&usage->queues[table->level], &item);
 }
 
@@ -342,9 +401,11 @@ static void usage_reset(struct usage *usage)
 		free(usage->queues[level].items);
 	free(usage->buckets);
 	*usage = (struct usage){
+		.kept_start = 1,
 		.session = usage->session,
 		.nodes = usage->nodes,
 		.pages = usage->pages,
+		.counted = usage->counted,
 	};
 }
 
@@ -356,16 +417,13 @@ static struct error *measure(struct usage *usage, const struct space *space)
 		.leaves = on_leaves,
 		.fault = on_fault,
 		.arg = &arg,
+		.counts_will_do = true,
 	};
 	struct pt_statistics statistics;
-	struct progress progress;
 
+	usage->in_guest = space->memory != NULL;
 	usage->top_level = space->tree.geometry.levels - 1U;
-	progress_init(&progress, usage->session, space->name);
-	struct error *err = pt_walk(&space->tree,
-				    space_memory(space, kernel_memory(usage->session->kernel)), 0,
-				    UINT64_MAX, &visitor, &progress.control, &statistics);
-	progress_deinit(&progress);
+	struct error *err = walk_space(usage->session, space, 0, UINT64_MAX, &visitor, &statistics);
 	settle_before(usage, 0, true);
 	table_faults_report(&usage->faults, usage->session, space->name);
 	return err;
@@ -396,6 +454,8 @@ static struct error *print_tree(struct usage *usage, struct emitter *emitter,
 static struct error *open_places(struct usage *usage)
 {
 	struct kernel *kernel = usage->session->kernel;
+	if (!kernel)
+		return NULL;
 	struct error *err = pages_create(kernel, &usage->pages);
 
 	if (!err)
@@ -409,14 +469,17 @@ static struct error *open_places(struct usage *usage)
 static struct error *print_usage(struct session *session, struct emitter *emitter,
 				 const struct trees *trees)
 {
-	struct usage usage = { .session = session };
+	struct usage usage = { .session = session, .kept_start = 1 };
 	struct bucket total = { 0 };
 	struct error *err = open_places(&usage);
 
+	if (!err && trees->count > 1)
+		err = page_set_create(&usage.counted);
 	for (size_t i = 0; i < trees->count && !err; i++)
 		err = print_tree(&usage, emitter, &trees->list[i], &total);
 	nodes_free(&usage.nodes);
 	pages_destroy(usage.pages);
+	page_set_destroy(usage.counted);
 	if (err)
 		return err;
 	session_message(session,
@@ -429,18 +492,40 @@ static struct error *print_usage(struct session *session, struct emitter *emitte
 	return NULL;
 }
 
+/* The tables of the TARGET, or of the whole host. */
+static struct error *choose_trees(struct session *session, char **words, size_t count,
+				  struct selection *selection, struct trees *ret)
+{
+	struct inventory *inventory = NULL;
+	struct error *err = NULL;
+
+	if (count == 0 || (count == 1 && strcmp(words[0], "all") == 0)) {
+		err = session_inventory(session, &inventory);
+		return err ? err : trees_init(ret, inventory);
+	}
+	if (selection_words(words, count) != count)
+		return error_new("usage: '%s' is one word too many; give one TARGET",
+				 words[count - 1]);
+	if (session->options.counters)
+		return error_new("usage --counters is about the whole host: give no TARGET");
+	err = selection_init(selection, session, words, count);
+	if (!err)
+		err = trees_init_selected(ret, selection->spaces, selection->count);
+	if (!err && ret->count == 0)
+		err = error_new("%s: has no page table%s%s", selection->spaces[0]->name,
+				selection->spaces[0]->reason[0] ? ": " : "",
+				selection->spaces[0]->reason);
+	return err;
+}
+
 static struct error *run(struct session *session, struct emitter *emitter, int count, char **words,
 			 int *status)
 {
-	struct inventory *inventory = NULL;
+	struct selection selection = { 0 };
 	struct trees trees = { 0 };
-	struct error *err = session_inventory(session, &inventory);
+	struct error *err = choose_trees(session, words, (size_t)count, &selection, &trees);
 
-	(void)count;
-	(void)words;
 	(void)status;
-	if (!err)
-		err = trees_init(&trees, inventory);
 	if (!err && session->options.histogram)
 		err = histogram_print(session, emitter, &trees);
 	else if (!err && session->options.counters)
@@ -448,6 +533,7 @@ static struct error *run(struct session *session, struct emitter *emitter, int c
 	else if (!err)
 		err = print_usage(session, emitter, &trees);
 	trees_deinit(&trees);
+	selection_deinit(&selection);
 	return err;
 }
 
@@ -462,14 +548,15 @@ static const struct schema *const more_schemas[] = { &schema_histogram, &schema_
 
 const struct command command_usage = {
 	.name = "usage",
-	.arguments = "",
+	.arguments = "[TARGET]",
 	.summary = "memory in page tables, how full they are, what freeing would return",
 	.description =
 		"Walks every page table once and prints, for each space, level and NUMA node, how "
 		"many table pages there are, how many of them are empty or near-empty, and how many "
 		"could be freed: bottom-up (nothing is mapped below them) or by a reference count of "
 		"the entries in use. A table that several devices or both views share is counted "
-		"once, so the columns can be summed; the sum is also said on stderr.\n"
+		"once, so the columns can be summed; the sum is also said on stderr. With TARGET only its "
+		"tables: of a process (pid:N), which are not in `all`, or of a bare root: too.\n"
 		"\n"
 		"--histogram prints, for each space, its page sizes and how long its physically "
 		"contiguous runs are, and so what larger pages would have been possible. --counters "
@@ -477,7 +564,7 @@ const struct command command_usage = {
 		"what was found, names each known difference, and shows what remains.",
 	.options = OPTION_FORMAT | OPTION_OUTPUT | OPTION_USAGE,
 	.arguments_min = 0,
-	.arguments_max = 0,
+	.arguments_max = 2,
 	.schema = &schema_usage,
 	.choose_schema = choose_schema,
 	.more_schemas = more_schemas,

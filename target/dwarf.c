@@ -1088,7 +1088,7 @@ static struct mention *mention_create(const struct dwarf_types *self, const char
 	mention->name = name;
 	mention->size = strlen(name) + 1;
 	/* References by number (clang's DWARF 5) would have to be decoded. */
-	if (self->sections[SECTION_STR_OFFSETS].size)
+	if (self->sections[SECTION_STR_OFFSETS].size || str->size == 0)
 		return mention;
 	mention->places = calloc(1, str->size / 8 + 1);
 	if (!mention->places) {

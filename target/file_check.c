@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "target/error.h"
+#include "target/memory.h"
 
 static bool read_at(int fd, void *data, size_t len, uint64_t at)
 {
@@ -33,6 +34,17 @@ static bool headers_are_sane(const Elf64_Ehdr *header, uint64_t size)
 	return header->e_shnum == 0 ||
 	       (header->e_shentsize == sizeof(Elf64_Shdr) && header->e_shoff <= size &&
 		sections <= size - header->e_shoff);
+}
+
+/*
+ * libkdumpfile 0.5.1 writes far beyond its buffers when a segment is longer in the file than in
+ * memory, or goes beyond the end of the addresses. Without a physical address: kernel text.
+ */
+static bool load_is_sane(const Elf64_Phdr *load)
+{
+	return load->p_filesz <= load->p_memsz &&
+	       (load->p_paddr == UINT64_MAX ||
+		(load->p_paddr < MEMORY_END && load->p_memsz <= MEMORY_END - load->p_paddr));
 }
 
 /* Note what a PT_LOAD segment has lost, if anything. */
@@ -72,7 +84,8 @@ static struct error *check_elf(const char *path, int fd, uint64_t size, struct c
 
 		if (!read_at(fd, &segment, sizeof(segment), header.e_phoff + i * sizeof(segment)))
 			return error_errno(errno, "%s: cannot be read", path);
-		if (segment.p_type == PT_NOTE && segment.p_filesz > size)
+		if ((segment.p_type == PT_NOTE && segment.p_filesz > size) ||
+		    (segment.p_type == PT_LOAD && !load_is_sane(&segment)))
 			return damaged(path);
 		if (segment.p_type == PT_LOAD)
 			err = check_load(&segment, size, cuts, cut_count);

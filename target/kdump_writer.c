@@ -64,6 +64,15 @@ struct page_desc {
 	uint64_t page_flags;
 };
 
+/* A page that is in the file: equal ones point to the same data. */
+struct written {
+	uint64_t hash;
+	uint64_t phys;
+	uint64_t offset; /* 0: the slot is free */
+	uint32_t size;
+	uint32_t flags;
+};
+
 struct writer {
 	FILE *out;
 	const struct kdump_contents *contents;
@@ -77,9 +86,11 @@ struct writer {
 	uint64_t sub_blocks;
 	uint64_t desc_at;
 	uint64_t data_at;
-	uint64_t zero_at; /* where the zero page is; 0: not written yet */
-	uint32_t zero_size;
+	struct written *written; /* by content: open addressing; size is a power of two */
+	size_t written_size;
+	size_t written_used;
 	unsigned char page[BLOCK_MAX];
+	unsigned char other[BLOCK_MAX];
 	unsigned char packed[BLOCK_MAX * 2];
 	unsigned char bitmap[BITMAP_PIECE];
 	uint64_t bitmap_piece; /* number of the piece in `bitmap` */
@@ -241,9 +252,88 @@ static struct error *write_ram_bitmap(struct writer *writer)
 	return err ? err : flush_bitmap(writer);
 }
 
-static bool is_zero(const unsigned char *page, size_t len)
+/* FNV-1a, by words. */
+static uint64_t hash_of(const unsigned char *page, size_t len)
 {
-	return page[0] == 0 && memcmp(page, page + 1, len - 1) == 0;
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	for (size_t i = 0; i < len; i += sizeof(uint64_t)) {
+		uint64_t word = 0;
+
+		memcpy(&word, page + i, sizeof(word));
+		hash = (hash ^ word) * 0x100000001b3ULL;
+		hash ^= hash >> 32;
+	}
+	return hash;
+}
+
+static size_t slot_of(const struct writer *writer, uint64_t hash, size_t probe)
+{
+	return (size_t)(hash + probe) & (writer->written_size - 1);
+}
+
+/* Without memory to grow, or among too many that collide, equal pages are written again. */
+enum { WRITTEN_MIN = 1024, PROBES_MAX = 32 };
+
+static void grow_written(struct writer *writer)
+{
+	struct written *old = writer->written;
+	const size_t old_size = writer->written_size;
+	const size_t size = old_size ? old_size * 2 : WRITTEN_MIN;
+	struct written *larger = calloc(size, sizeof(*larger));
+
+	if (!larger)
+		return;
+	writer->written = larger;
+	writer->written_size = size;
+	writer->written_used = 0;
+	for (size_t i = 0; i < old_size; i++) {
+		for (size_t probe = 0; old[i].offset && probe < PROBES_MAX; probe++) {
+			struct written *slot = &larger[slot_of(writer, old[i].hash, probe)];
+
+			if (slot->offset)
+				continue;
+			*slot = old[i];
+			writer->written_used++;
+			break;
+		}
+	}
+	free(old);
+}
+
+static void remember(struct writer *writer, uint64_t hash, uint64_t phys,
+		     const struct page_desc *desc)
+{
+	if (writer->written_used * 2 >= writer->written_size)
+		grow_written(writer);
+	for (size_t probe = 0; writer->written_size && probe < PROBES_MAX; probe++) {
+		struct written *slot = &writer->written[slot_of(writer, hash, probe)];
+
+		if (slot->offset)
+			continue;
+		*slot = (struct written){ hash, phys, desc->offset, desc->size, desc->flags };
+		writer->written_used++;
+		return;
+	}
+}
+
+/* Is a page like the one at hand in the file? The bytes decide, not the hash. */
+static bool find_equal(struct writer *writer, uint64_t hash, struct page_desc *desc)
+{
+	for (size_t probe = 0; writer->written_size && probe < PROBES_MAX; probe++) {
+		const struct written *slot = &writer->written[slot_of(writer, hash, probe)];
+
+		if (!slot->offset)
+			return false;
+		if (slot->hash != hash ||
+		    memory_read(writer->contents->memory, slot->phys, writer->other,
+				writer->block) != BLOCK_OK ||
+		    memcmp(writer->page, writer->other, writer->block) != 0)
+			continue;
+		*desc = (struct page_desc){ slot->offset, slot->size, slot->flags, 0 };
+		return true;
+	}
+	return false;
 }
 
 static struct error *write_data(struct writer *writer, struct page_desc *desc)
@@ -281,15 +371,10 @@ static struct error *write_page(void *arg, uint64_t phys)
 	if (status != BLOCK_OK)
 		return error_new("page 0x%llx was read before and is now %s",
 				 (unsigned long long)phys, block_status_text(status));
-	const bool zero = is_zero(writer->page, writer->block);
-	if (zero && writer->zero_at) {
-		desc = (struct page_desc){ writer->zero_at, writer->zero_size, PAGE_ZLIB, 0 };
-	} else {
+	const uint64_t hash = hash_of(writer->page, writer->block);
+	if (!find_equal(writer, hash, &desc)) {
 		err = write_data(writer, &desc);
-		if (zero) {
-			writer->zero_at = desc.offset;
-			writer->zero_size = desc.size;
-		}
+		remember(writer, hash, phys, &desc);
 	}
 	if (!err)
 		err = put(writer, writer->desc_at, &desc, sizeof(desc));
@@ -338,6 +423,7 @@ struct error *kdump_write(FILE *out, const struct kdump_contents *contents)
 	writer->data_at = writer->desc_at + writer->count * sizeof(struct page_desc);
 	if (!err)
 		err = each_page(writer, write_page);
+	free(writer->written);
 	free(writer);
 	return err;
 }

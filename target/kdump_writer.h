@@ -26,7 +26,7 @@ struct kdump_contents {
 	volatile sig_atomic_t *stop; /* non-zero: give up; may be NULL */
 };
 
-/* kdump_write() - to @out, a seekable empty file. Memory used is bounded by the page set. */
+/* kdump_write() - to @out, a seekable empty file. Memory used is bounded by what is written. */
 struct error *kdump_write(FILE *out, const struct kdump_contents *contents);
 
 #endif

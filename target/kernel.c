@@ -189,6 +189,22 @@ struct error *kernel_enumerator(struct kernel *kernel, const char *enum_tag, con
 	return NULL;
 }
 
+/*
+ * Before a recorder the page itself is only looked into, and what is used of it is told later;
+ * the tables that lead to it are read as ever.
+ */
+static enum block_status read_page(struct kernel *kernel, uint64_t page, char *data, uint64_t *phys)
+{
+	struct virtual_memory *virtual_memory = kernel->virtual_memory;
+	struct block_request request = { .data = data, .len = KERNEL_PAGE, .peek = true };
+
+	if (!kernel->memory->ops->keep || !kernel_to_phys(kernel, page, &request.phys))
+		return virtual_memory->read_page(virtual_memory, kernel->memory, page, data);
+	*phys = request.phys;
+	kernel->memory->ops->read(kernel->memory, &request, 1);
+	return request.status;
+}
+
 static uint64_t now_ms(void)
 {
 	struct timespec now;
@@ -205,7 +221,8 @@ static bool is_cached(const struct kernel *kernel, size_t slot, uint64_t page)
 }
 
 /* Whole pages are cached: structures lie close together and are read field by field. */
-static enum block_status cached_page(struct kernel *kernel, uint64_t page, const char **ret)
+static enum block_status cached_page(struct kernel *kernel, uint64_t page, const char **ret,
+				     uint64_t *phys)
 {
 	const size_t slot = (size_t)((page / KERNEL_PAGE) % KERNEL_CACHE_PAGES);
 	char *data = kernel->pages + slot * KERNEL_PAGE;
@@ -213,15 +230,32 @@ static enum block_status cached_page(struct kernel *kernel, uint64_t page, const
 	if (!is_cached(kernel, slot, page)) {
 		kernel->cache[slot].address = UINT64_MAX;
 		kernel->cache[slot].read_at = kernel->memory->live ? now_ms() : 0;
-		kernel->cache[slot].status = kernel->virtual_memory->read_page(
-			kernel->virtual_memory, kernel->memory, page, data);
+		kernel->cache[slot].status =
+			read_page(kernel, page, data, &kernel->cache[slot].phys);
 		kernel->cache[slot].address = page;
 	}
 	*ret = data;
+	*phys = kernel->cache[slot].phys;
 	return kernel->cache[slot].status;
 }
 
-struct error *kernel_read(struct kernel *kernel, uint64_t address, void *data, size_t len)
+/* A recorder is told what was used. It has been read: its page is in the cache, or can be. */
+static void keep(struct kernel *kernel, uint64_t address, size_t len)
+{
+	while (len && kernel->memory->ops->keep) {
+		const size_t within = (size_t)(address % KERNEL_PAGE);
+		const size_t piece = len < KERNEL_PAGE - within ? len : KERNEL_PAGE - within;
+		const char *page = NULL;
+		uint64_t phys = 0;
+
+		if (cached_page(kernel, address - within, &page, &phys) == BLOCK_OK)
+			kernel->memory->ops->keep(kernel->memory, phys + within, (uint32_t)piece);
+		address += piece;
+		len -= piece;
+	}
+}
+
+static struct error *copy(struct kernel *kernel, uint64_t address, void *data, size_t len)
 {
 	char *to = data;
 
@@ -229,7 +263,8 @@ struct error *kernel_read(struct kernel *kernel, uint64_t address, void *data, s
 		const size_t within = (size_t)(address % KERNEL_PAGE);
 		const size_t piece = len < KERNEL_PAGE - within ? len : KERNEL_PAGE - within;
 		const char *page = NULL;
-		enum block_status status = cached_page(kernel, address - within, &page);
+		uint64_t phys = 0;
+		enum block_status status = cached_page(kernel, address - within, &page, &phys);
 
 		if (status != BLOCK_OK)
 			return error_new("kernel memory at 0x%" PRIx64 " is %s%s%s", address,
@@ -242,6 +277,25 @@ struct error *kernel_read(struct kernel *kernel, uint64_t address, void *data, s
 		len -= piece;
 	}
 	return NULL;
+}
+
+struct error *kernel_read(struct kernel *kernel, uint64_t address, void *data, size_t len)
+{
+	struct error *err = copy(kernel, address, data, len);
+
+	if (!err)
+		keep(kernel, address, len);
+	return err;
+}
+
+struct error *kernel_read_parts(struct kernel *kernel, uint64_t address, void *data, size_t len,
+				const struct part *parts, size_t count)
+{
+	struct error *err = copy(kernel, address, data, len);
+
+	for (size_t i = 0; i < count && !err; i++)
+		keep(kernel, address + parts[i].offset, parts[i].len);
+	return err;
 }
 
 struct error *kernel_get(struct kernel *kernel, uint64_t base, const struct member *member,

@@ -104,6 +104,17 @@ struct error *kernel_enumerator(struct kernel *kernel, const char *enum_tag, con
 /* kernel_read() - @len bytes at kernel virtual @address, or an error naming the address. */
 struct error *kernel_read(struct kernel *kernel, uint64_t address, void *data, size_t len);
 
+/* A part of a structure, in bytes. */
+struct part {
+	uint32_t offset;
+	uint32_t len;
+};
+
+/* kernel_read_parts() - as kernel_read(); but only @parts of it are used: an extract has no more.
+ */
+struct error *kernel_read_parts(struct kernel *kernel, uint64_t address, void *data, size_t len,
+				const struct part *parts, size_t count);
+
 /* kernel_get() - the integer in @member of the structure at @base; absent is an error. */
 struct error *kernel_get(struct kernel *kernel, uint64_t base, const struct member *member,
 			 uint64_t *ret);

@@ -122,6 +122,7 @@ static struct error *add_elf_file(struct kernel *kernel, const char *path)
 	if (symbols->ops->find(symbols, "linux_banner", &banner, 1)) {
 		symbols->link_time = true;
 		kernel->symbols[kernel->symbols_count++] = symbols;
+		kernel->own_file = file;
 		err = check_build_id(kernel, file);
 	} else {
 		/* A module's debug file: its addresses are not the loaded module's. */
@@ -141,14 +142,22 @@ static struct error *add_file(struct kernel *kernel, const char *path)
 	return system_map_is(path) ? add_system_map(kernel, path) : add_elf_file(kernel, path);
 }
 
-/* DWARF comes behind what the dump itself says: it is slower to read. */
-static struct error *add_dwarf(struct kernel *kernel)
+/*
+ * DWARF comes behind what the dump itself says: it is slower to read. The kernel's own knows no
+ * type that the BTF made of it does not, so to ask it for what BTF has not would cost half a
+ * second for nothing. Of an extract only what was noted is there to be read.
+ */
+static struct error *add_dwarf(struct kernel *kernel, enum types_from types_from)
 {
+	const bool has_types = kernel->types_count && types_from == TYPES_ANY;
+	const bool noted = noted_is_there(kernel->memory->vmcoreinfo);
 	struct error *err = NULL;
 
 	for (size_t i = 0; i < kernel->files_count && !err; i++) {
 		struct types *types = NULL;
 
+		if (has_types && (noted || kernel->files[i] == kernel->own_file))
+			continue;
 		err = vmlinux_dwarf(kernel->files[i], &types);
 		if (!err)
 			kernel->types[kernel->types_count++] = types;
@@ -409,7 +418,7 @@ static struct error *add_sources(struct kernel *kernel, const struct kernel_sour
 	else
 		err = add_own(kernel, source->types_from);
 	if (!err && source->types_from != TYPES_BTF)
-		err = add_dwarf(kernel);
+		err = add_dwarf(kernel, source->types_from);
 	/* /proc/kallsyms has those of modules, too. */
 	if (!err && !noted_is_there(kernel->memory->vmcoreinfo) &&
 	    (!kernel->memory->live || kernel->names_hidden))

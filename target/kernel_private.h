@@ -22,6 +22,7 @@ struct kernel {
 	size_t types_count;
 	struct vmlinux *files[KERNEL_SOURCES_MAX];
 	size_t files_count;
+	struct vmlinux *own_file; /* of those, the kernel's own, not a module's; or NULL */
 	const char *
 		symbol_file; /* path of the first file that was given, for messages while opening */
 	uint64_t kaslr_offset;	   /* run-time minus link-time address */
@@ -34,6 +35,7 @@ struct kernel {
 	char *pages; /* direct-mapped cache of virtual pages */
 	struct {
 		uint64_t address; /* UINT64_MAX: empty */
+		uint64_t phys;	  /* for memory_ops.keep only */
 		uint64_t read_at; /* live: when, see now_ms() */
 		enum block_status status;
 	} cache[KERNEL_CACHE_PAGES];

@@ -30,9 +30,13 @@ struct block_request {
 	void *data;    /* room for @len bytes, the caller's */
 	uint32_t len;
 	enum block_status status;
+	bool peek; /* a recorder keeps only what memory_ops.keep names of it, not all of its page */
 	/* Of memory_fetch(), when BLOCK_OK: where the bytes are; read-only, see there. */
 	const void *bytes;
 };
+
+/* No physical address is wider than 52 bits (Intel, AMD and Arm manuals). */
+#define MEMORY_END (1ULL << 52)
 
 /* What memory_fetch() takes at most in one block: the largest page of any dump. */
 enum { MEMORY_BLOCK_MAX = 1 << 16 };
@@ -59,6 +63,8 @@ struct memory_ops {
 	 */
 	bool (*next_ram)(struct memory *memory, uint64_t from, uint64_t *start,
 			 uint64_t *end); /* may be NULL: not known */
+	/* Of a block that was read by a peek, these bytes were used. NULL: nobody wants to know. */
+	void (*keep)(struct memory *memory, uint64_t phys, uint32_t len);
 	void (*destroy)(struct memory *memory);
 };
 

@@ -50,6 +50,8 @@ static enum block_status kdumpfile_probe(struct memory *memory, uint64_t phys)
 	struct memory_kdumpfile *self = to_kdumpfile(memory);
 	const uint64_t frame = phys >> self->page_shift;
 
+	if (phys >= MEMORY_END)
+		return BLOCK_OUTSIDE;
 	if (!self->in_file || bit_is_set(self->in_file, frame))
 		return BLOCK_OK;
 	if (self->in_memory && bit_is_set(self->in_memory, frame))
@@ -199,14 +201,20 @@ static enum memory_arch get_arch(kdump_ctx_t *context)
 	return arch;
 }
 
+/* An arm64 dump without VMCOREINFO has no page size, by which libkdumpfile 0.5.1 then divides. */
 static void get_page_shift(struct memory_kdumpfile *self)
 {
 	kdump_attr_t attr = { .type = KDUMP_NUMBER };
 
 	self->page_shift = 12;
 	if (kdump_get_attr(self->context, KDUMP_ATTR_PAGE_SHIFT, &attr) == KDUMP_OK &&
-	    attr.val.number >= 12 && attr.val.number <= 16)
+	    attr.val.number >= 12 && attr.val.number <= 16) {
 		self->page_shift = (unsigned int)attr.val.number;
+	} else {
+		attr.type = KDUMP_NUMBER;
+		attr.val.number = self->page_shift;
+		kdump_set_attr(self->context, KDUMP_ATTR_PAGE_SHIFT, &attr);
+	}
 	kdump_clear_err(self->context);
 }
 

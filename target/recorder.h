@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A memory that remembers what was read of it: which pages an extract needs.
+ * A memory that remembers what was read of it: what an extract needs.
  *
  * It stands before another memory, passes every request on, and notes each page
- * that was read with success, under the reason that holds at that time.
+ * that was read with success, under the reason that holds at that time. What is
+ * read by its physical address is a table, and is kept as a page, so that no entry
+ * of it can be taken for an empty one; of kernel virtual memory (a peek) only the
+ * words of 8 bytes that were used are kept.
  */
 #ifndef IOMMUPT_RECORDER_H
 #define IOMMUPT_RECORDER_H
@@ -22,6 +25,7 @@ enum record_reason {
 	RECORD_LOG,	/* the kernel log */
 	RECORD_REASONS,
 	RECORD_NOTHING, /* read, but not to be remembered */
+	RECORD_REPLAY,	/* no longer recorded: reads give what was kept, zeros for the rest */
 };
 
 /* record_reason_name() - "tables", ...: for people and the `reason` column. */
@@ -35,6 +39,8 @@ struct error *recorder_create(struct memory *memory, struct memory **ret);
 
 /* The following take a memory made by recorder_create(). */
 void recorder_set_reason(struct memory *recorder, enum record_reason reason);
+/* How many bytes were kept of the pages with that reason. */
+uint64_t recorder_bytes(const struct memory *recorder, enum record_reason reason);
 const struct page_set *recorder_pages(const struct memory *recorder, enum record_reason reason);
 /* The first allocation that failed while recording; the caller's to release; NULL: none. */
 struct error *recorder_error(struct memory *recorder);

@@ -28,6 +28,9 @@ void fake_write(struct memory *memory, uint64_t phys, uint64_t value);
 /* The whole page of @phys reads as @status. */
 void fake_status(struct memory *memory, uint64_t phys, enum block_status status);
 
+/* From now on it may be read by several threads; reads are not counted any more. */
+void fake_concurrent(struct memory *memory);
+
 const struct fake_counts *fake_counts(const struct memory *memory);
 void fake_counts_reset(struct memory *memory);
 /* How many blocks were asked for that begin in the page of @phys. */

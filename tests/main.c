@@ -13,14 +13,24 @@ static const struct {
 	const char *name;
 	void (*add)(void);
 } suites[] = {
-	{ "aarch64", suite_aarch64 }, { "formats", suite_formats },
-	{ "lpae", suite_lpae },	      { "arm_walkers", suite_arm_walkers },
-	{ "trees", suite_trees },     { "engine", suite_engine },
-	{ "emitter", suite_emitter }, { "selection", suite_selection },
-	{ "files", suite_files },     { "vmlinux", suite_vmlinux },
-	{ "btf", suite_btf },	      { "kallsyms", suite_kallsyms },
-	{ "amd", suite_amd },	      { "intel", suite_intel },
-	{ "pages", suite_pages },     { "system_map", suite_system_map },
+	{ "aarch64", suite_aarch64 },
+	{ "formats", suite_formats },
+	{ "lpae", suite_lpae },
+	{ "arm_walkers", suite_arm_walkers },
+	{ "trees", suite_trees },
+	{ "engine", suite_engine },
+	{ "emitter", suite_emitter },
+	{ "selection", suite_selection },
+	{ "reverse map", suite_reverse_map },
+	{ "files", suite_files },
+	{ "vmlinux", suite_vmlinux },
+	{ "btf", suite_btf },
+	{ "kallsyms", suite_kallsyms },
+	{ "amd", suite_amd },
+	{ "intel", suite_intel },
+	{ "pages", suite_pages },
+	{ "system_map", suite_system_map },
+	{ "domains", suite_domains },
 };
 
 enum { SUITES = sizeof(suites) / sizeof(suites[0]) };

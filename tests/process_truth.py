@@ -36,6 +36,10 @@ class Process:
                 # The only other kind that a program can make and keep: MADV_HWPOISON.
                 self.pages[at] = (offset * PAGE, "---", "hwpoison")
 
+    def keep_mapped(self):
+        """Only what hardware maps: where the tool does not tell what else the kernel keeps."""
+        self.pages = {at: page for at, page in self.pages.items() if page[2] is None}
+
     def is_hidden(self, address):
         return any(start <= address < end for start, end in self.hidden)
 
@@ -81,9 +85,14 @@ def pages_of_rows(rows):
 
 
 def wrong_sizes(process, rows):
-    """Leaves of another size than the kernel's smaps tells for the whole mapping."""
+    """
+    Leaves of another size than the kernel's smaps tells for the whole mapping, which knows nothing
+    of Arm's Contiguous bit.
+    """
     wrong = []
     for row in rows:
+        if "contig" in row["attrs"].split("|"):
+            continue
         start = int(row["iova"], 16)
         for first, end, size in process.sizes:
             if first <= start < end and int(row["page_size"]) != size:

@@ -459,7 +459,7 @@ static void test_device_table(void)
 	space = find_space(&host, "0007:00:02.6");
 	EXPECT_NUMBER(space->tree.perm, PT_W | PT_X);
 	EXPECT_NUMBER(space->tree.geometry.dirty_tracking, true);
-	expect_mode(&host, "0007:00:02.7", SPACE_UNKNOWN, "mode 7");
+	expect_mode(&host, "0007:00:02.7", SPACE_BLOCKED, "mode 7");
 	expect_mode(&host, "0007:00:03.0", SPACE_BLOCKED, "IR and IW");
 	EXPECT_NUMBER(find_space(&host, "0007:01:1e.0")->tree.geometry.levels, 6);
 	host_deinit(&host);

@@ -14,6 +14,7 @@
 #include "target/kernel.h"
 #include "tests/fake_memory.h"
 #include "walkers/inventory.h"
+#include "walkers/process.h"
 
 enum { KERNEL_RAM = 1 << 24 };
 
@@ -88,6 +89,14 @@ static const struct row rows[] = {
 	{ "kvm_s2_mmu", "vtcr", NULL, 24, 8 },
 	{ "kvm_s2_mmu", "arch", NULL, 88, 8 },
 	{ "kvm_pgtable", "start_level", NULL, 4, 1 },
+	/* Offsets of the test's own. */
+	{ "task_struct", "tasks", NULL, 0, 16 },
+	{ "task_struct", "pid", NULL, 16, 4 },
+	{ "task_struct", "tgid", NULL, 20, 4 },
+	{ "task_struct", "comm", NULL, 24, 16 },
+	{ "task_struct", "mm", NULL, 40, 8 },
+	{ "task_struct", "flags", NULL, 48, 4 },
+	{ "mm_struct", "pgd", NULL, 0, 8 },
 };
 
 static struct error *find_member(struct types *types, const struct type_query *query,
@@ -123,7 +132,7 @@ static void free_types(struct types *types)
 }
 
 /* The heads of two lists, wherever a test puts them. */
-enum { DEVICE_LIST = 0x100, VM_LIST = 0x200 };
+enum { DEVICE_LIST = 0x100, VM_LIST = 0x200, INIT_TASK = 0x300 };
 
 static size_t find_symbol(struct symbols *symbols, const char *name, uint64_t *addrs, size_t max)
 {
@@ -132,6 +141,8 @@ static size_t find_symbol(struct symbols *symbols, const char *name, uint64_t *a
 		addrs[0] = KERNEL_BASE + DEVICE_LIST;
 	else if (max && strcmp(name, "vm_list") == 0)
 		addrs[0] = KERNEL_BASE + VM_LIST;
+	else if (max && strcmp(name, "init_task") == 0)
+		addrs[0] = KERNEL_BASE + INIT_TASK;
 	else
 		return 0;
 	return 1;
@@ -739,6 +750,91 @@ static void test_smmu_v3_entries(void)
 	host_deinit(&host);
 }
 
+/* STE.Config (5.2): 0b0xx aborts, whatever the two bits below are; V=0 comes first. */
+static void test_smmu_v3_configs(void)
+{
+	struct host host;
+
+	if (!host_init(&host))
+		return;
+	put_smmu_v3(&host, false);
+	for (unsigned int config = 0; config < 8; config++) {
+		char name[NAME_BYTES];
+
+		snprintf(name, sizeof(name), "config%u", config);
+		put_master(&host, config, name, config + 1);
+		put_ste(&host, config + 1, config, config & 1 ? cds(cd_page(config), 0, 0) : 0, 0);
+		put_cd(&host, cd_page(config), 0, config);
+		put(&host, STREAM_TABLE + 64ULL * (config + 1) + 16, 8,
+		    1ULL << 51 | 2ULL << 48 | 1ULL << 38 | 25ULL << 32 | 9);
+		put(&host, STREAM_TABLE + 64ULL * (config + 1) + 24, 8, table(12));
+	}
+	put(&host, table(12) + 8, 8, 0xc00007fd);
+	EXPECT_NO_ERROR(walker_smmu_v3.discover(host.kernel, &host.inventory));
+	for (unsigned int config = 0; config < 4; config++) {
+		char name[NAME_BYTES];
+
+		snprintf(name, sizeof(name), "config%u", config);
+		expect_mode(&host, name, SPACE_BLOCKED, "says abort");
+	}
+	expect_mode(&host, "config4", SPACE_PASSTHROUGH, "says bypass");
+	expect_stage1(&host, "config5", 5);
+	expect_mapped(&host, find_space(&host, "config6", VIEW_HW), 0x40000010, 0xc0000010);
+	expect_mapped(&host, find_space(&host, "config7", VIEW_HW), 0x40000010, 0xc0000010);
+	CU_ASSERT_EQUAL(host.inventory.space_count, 9); /* nested is two */
+	host_deinit(&host);
+}
+
+/* A stage 1 of STE.S1DSS @dss, with two CDs each of which has a table. */
+static void put_stage1_of(struct host *host, unsigned int number, const char *name,
+			  unsigned int format, unsigned int max_lg2, unsigned int dss)
+{
+	const uint64_t first = cd_page(32 * number);
+	const uint64_t table_of_cds = format ? cd_page(32 * number + 16) : first;
+
+	put_master(host, number, name, number + 1);
+	put_ste(host, number + 1, STE_S1, cds(first, format, max_lg2), dss);
+	if (format)
+		put(host, first, 8, table_of_cds | 1);
+	put_cd(host, table_of_cds, 0, 2 * number + 1);
+	put_cd(host, table_of_cds, 1, 2 * number + 2);
+}
+
+/* S1DSS in each format of CD tables (5.2): what a transaction without SubstreamID gets. */
+static void test_smmu_v3_default_substream(void)
+{
+	struct host host;
+
+	for (unsigned int format = 0; format < 3; format++) {
+		const unsigned int max_lg2 = format == 2 ? 10 : format ? 6 : 1;
+
+		if (!host_init(&host))
+			return;
+		put_smmu_v3(&host, false);
+		put_stage1_of(&host, 0, "terminate", format, max_lg2, 0);
+		put_stage1_of(&host, 1, "bypass", format, max_lg2, 1);
+		put_stage1_of(&host, 2, "substream0", format, max_lg2, 2);
+		put_stage1_of(&host, 3, "reserved", format, max_lg2, 3);
+		/* S1CDMax=0: no substreams, and S1DSS and S1Fmt are ignored. */
+		put_stage1_of(&host, 4, "single", 0, 0, 0);
+		EXPECT_NO_ERROR(walker_smmu_v3.discover(host.kernel, &host.inventory));
+		expect_mode(&host, "terminate", SPACE_BLOCKED, "S1DSS=0");
+		expect_stage1(&host, "terminate pasid=0", 1);
+		expect_stage1(&host, "terminate pasid=1", 2);
+		expect_mode(&host, "bypass", SPACE_PASSTHROUGH, "S1DSS=1");
+		expect_stage1(&host, "bypass pasid=1", 4);
+		expect_stage1(&host, "substream0", 5);
+		expect_stage1(&host, "substream0 pasid=1", 6);
+		/* With S1DSS 2 SubstreamID 0 itself is refused. */
+		CU_ASSERT(find_space(&host, "substream0 pasid=0", VIEW_HW) == NULL);
+		expect_mode(&host, "reserved", SPACE_BLOCKED, "S1DSS=3");
+		expect_stage1(&host, "single", 9);
+		CU_ASSERT(find_space(&host, "single pasid=1", VIEW_HW) == NULL);
+		CU_ASSERT_EQUAL(host.inventory.space_count, 12);
+		host_deinit(&host);
+	}
+}
+
 /* Context descriptors: in one array and in two levels, with and without one for no SubstreamID. */
 static void test_smmu_v3_substreams(void)
 {
@@ -838,6 +934,128 @@ static void test_smmu_v3_two_level(void)
 	host_deinit(&host);
 }
 
+/* ---- Processes: TTBR0 in every width and granule that Linux has. */
+enum { TASK = 0x400, MM = 0x500, USER_TABLES = 0x200000 };
+
+/* What a kernel says of itself, and by the manual what follows: DDI 0487, D8.2. */
+struct user_tables {
+	const char *info;   /* VMCOREINFO */
+	unsigned int page;  /* log2 of the granule */
+	unsigned int bits;  /* of an address */
+	int start;	    /* the manual's level of the root */
+	uint64_t phys;	    /* of a page */
+	uint64_t placed_at; /* the same as it is in an entry */
+};
+
+#define INFO(page, built, t1sz)                               \
+	"PAGESIZE=" page "\nNUMBER(VA_BITS)=" built "\n" t1sz \
+	"SYMBOL(swapper_pg_dir)=ffff800081000000\n"           \
+	"NUMBER(kimage_voffset)=0xffff800040000000\n"
+
+static const struct user_tables user_tables[] = {
+	{ INFO("4096", "39", ""), 12, 39, 1, 0x8877000, 0x8877000 },
+	{ INFO("4096", "48", "NUMBER(TCR_EL1_T1SZ)=0x10\n"), 12, 48, 0, 0x8877000, 0x8877000 },
+	/* Built for 52 bits, on a CPU of 48: five levels at most, four in use. */
+	{ INFO("4096", "52", "NUMBER(TCR_EL1_T1SZ)=0x10\n"), 12, 48, 0, 0x8877000, 0x8877000 },
+	/* LPA2: address bits 51:50 are in 9:8. */
+	{ INFO("4096", "52", "NUMBER(TCR_EL1_T1SZ)=0xc\n"), 12, 52, -1, 0xc000008877000,
+	  0x8877300 },
+	{ INFO("16384", "36", ""), 14, 36, 2, 0x8878000, 0x8878000 },
+	{ INFO("16384", "47", "NUMBER(TCR_EL1_T1SZ)=0x11\n"), 14, 47, 1, 0x8878000, 0x8878000 },
+	{ INFO("16384", "52", "NUMBER(TCR_EL1_T1SZ)=0xc\n"), 14, 52, 0, 0x8000008878000,
+	  0x8878200 },
+	{ INFO("65536", "42", ""), 16, 42, 2, 0x8880000, 0x8880000 },
+	{ INFO("65536", "52", "NUMBER(TCR_EL1_T1SZ)=0x10\n"), 16, 48, 1, 0x8880000, 0x8880000 },
+	/* 64K has address bits 51:48 in 15:12. */
+	{ INFO("65536", "52", "NUMBER(TCR_EL1_T1SZ)=0xc\n"), 16, 52, 1, 0xa000008880000,
+	  0x888a000 },
+};
+
+static void put_task(struct host *host)
+{
+	put_pointer(host, INIT_TASK, TASK);
+	put_pointer(host, INIT_TASK + 8, TASK);
+	put_pointer(host, TASK, INIT_TASK);
+	put_pointer(host, TASK + 8, INIT_TASK);
+	put(host, TASK + 16, 4, 77);
+	put(host, TASK + 20, 4, 77);
+	put_text(host, TASK + 24, "user");
+	put_pointer(host, TASK + 40, MM);
+	put_pointer(host, MM, USER_TABLES);
+}
+
+/* The tables that lead to @address, and a page's entry with @bits. */
+static void put_way(struct host *host, const struct user_tables *test, uint64_t address,
+		    uint64_t bits)
+{
+	uint64_t at = USER_TABLES;
+
+	for (int level = test->start; level <= 3; level++) {
+		const unsigned int shift =
+			test->page + (unsigned int)(3 - level) * (test->page - 3);
+		uint64_t index = address >> shift;
+
+		if (level > test->start)
+			index &= (1ULL << (test->page - 3)) - 1;
+		if (level == 3)
+			put(host, at + index * 8, 8, test->placed_at | bits);
+		else
+			put(host, at + index * 8, 8, (at + 0x20000) | 3);
+		at += 0x20000;
+	}
+}
+
+static void check_user(const struct user_tables *test, uint64_t address, uint64_t bits,
+		       unsigned int perm)
+{
+	struct pt_step steps[PT_MAX_LEVELS];
+	struct process process;
+	uint64_t table_address = 0;
+	struct host host;
+
+	if (!host_init(&host))
+		return;
+	host.memory->arch = ARCH_AARCH64;
+	host.memory->vmcoreinfo = strdup(test->info);
+	put_task(&host);
+	put_way(&host, test, address, bits);
+	if (EXPECT_NO_ERROR(process_find(host.kernel, 77, &process))) {
+		const size_t n = pt_translate(&process.tree, host.memory, address + 0x123, steps);
+		const struct pt_step *last = &steps[n - 1];
+
+		EXPECT(process.known && n == (size_t)(4 - test->start) &&
+			       last->run.kind == PT_LEAF && last->perm == perm &&
+			       last->run.size_lg2 == test->page && last->run.address == test->phys,
+		       "%u-bit, 2^%u: %zu levels, kind %d, perm %d, 0x%" PRIx64, test->bits,
+		       test->page, n, last->run.kind, last->perm, last->run.address);
+		/* The first address beyond the user's. */
+		EXPECT(!pt_address_to_table(&process.tree.geometry, 1ULL << test->bits,
+					    &table_address),
+		       "%u bits", test->bits);
+	}
+	host_deinit(&host);
+}
+
+/* Linux's pages (arch/arm64/include/asm/pgtable-prot.h): user, AF, nG; SH where there is one. */
+static void test_processes(void)
+{
+	const uint64_t page = 0xc43;		/* AP[1], AF, nG */
+	const uint64_t no_execute = 3ULL << 53; /* UXN, PXN */
+	const uint64_t dirty_modifier = 1ULL << 51;
+	const uint64_t read_only = 1 << 7;
+
+	for (size_t i = 0; i < sizeof(user_tables) / sizeof(user_tables[0]); i++) {
+		const struct user_tables *test = &user_tables[i];
+		const uint64_t last = (1ULL << test->bits) - (1ULL << test->page);
+
+		check_user(test, last, page | no_execute | dirty_modifier, PT_R | PT_W);
+		/* Writable and clean; read-only; executable for the user. */
+		check_user(test, last, page | no_execute | dirty_modifier | read_only, PT_R | PT_W);
+		check_user(test, 0x7ULL << test->page, page | no_execute | read_only, PT_R);
+		check_user(test, last, page | 1ULL << 53 | read_only, PT_R | PT_X);
+	}
+}
+
 void suite_arm_walkers(void)
 {
 	CU_pSuite suite = CU_add_suite("arm_walkers", NULL, NULL);
@@ -846,9 +1064,12 @@ void suite_arm_walkers(void)
 	CU_add_test(suite, "SMMUv2: TTBR1", test_smmu_v2_ttbr1);
 	CU_add_test(suite, "SMMUv2: stage 2", test_smmu_v2_stage2);
 	CU_add_test(suite, "SMMUv3: stream table entries", test_smmu_v3_entries);
+	CU_add_test(suite, "SMMUv3: STE.Config", test_smmu_v3_configs);
+	CU_add_test(suite, "SMMUv3: S1DSS", test_smmu_v3_default_substream);
 	CU_add_test(suite, "SMMUv3: substreams", test_smmu_v3_substreams);
 	CU_add_test(suite, "SMMUv3: stage 2, nested", test_smmu_v3_stage2);
 	CU_add_test(suite, "SMMUv3: two-level stream table", test_smmu_v3_two_level);
+	CU_add_test(suite, "processes", test_processes);
 	CU_add_test(suite, "io_pgtable", test_io_pgtable);
 	CU_add_test(suite, "KVM arm64", test_kvm);
 	CU_add_test(suite, "KVM arm64: nested", test_kvm_nested);

@@ -258,6 +258,75 @@ static void test_volume(void)
 	free(text);
 }
 
+/* Many rows at once are what they are one by one, over every change of a number's width. */
+static void test_rows(void)
+{
+	static const uint64_t firsts[] = { 0, 1, 9, 0xfff0, 99999, 0xffffff000, UINT64_MAX - 5000 };
+	static const uint64_t steps[][4] = {
+		{ 0, 0x1000, 1, 0 },	 { 0, 1, 0, 0 },
+		{ 0, 0, 0, 0 },		 { 0, 0, 4096, 0 },
+		{ 0, 7, 999, 0 },	 { 0, UINT64_MAX, UINT64_MAX, 0 },
+		{ 0, 1ULL << 60, 3, 0 }, { 0, 1ULL << 33, 1ULL << 62, 0 },
+	};
+	enum { COUNT = 3000, KINDS = sizeof(steps) / sizeof(steps[0]) };
+	struct cell one_by_one[COUNT][4];
+
+	for (unsigned int round = 0; round < 4 * 7 * KINDS; round++) {
+		const enum output_format format = round % 4;
+		const uint64_t *step = steps[round / 28];
+		const uint64_t first = firsts[round / 4 % 7];
+		char *many = NULL;
+		size_t size = 0;
+		FILE *out = open_memstream(&many, &size);
+		struct emitter *emitter = NULL;
+		struct cell cells[] = { { .text = round % 3 ? "name" : "a,\"b" },
+					{ .number = first },
+					{ .number = first, .empty = round % 5 == 0 },
+					{ .text = "end" } };
+
+		for (unsigned int i = 0; i < COUNT; i++) {
+			memcpy(one_by_one[i], cells, sizeof(cells));
+			for (unsigned int j = 1; j < 3; j++)
+				one_by_one[i][j].number += i * step[j];
+		}
+		if (!out || !EXPECT_NO_ERROR(emitter_create(out, format, &schema, &emitter)))
+			abort();
+		EXPECT_NO_ERROR(emitter_rows(emitter, cells, step, 1));
+		EXPECT_NO_ERROR(emitter_rows(emitter, cells, step, COUNT - 1));
+		EXPECT_NO_ERROR(emitter_rows(emitter, cells, step, 0));
+		EXPECT_NUMBER(cells[1].number, first + COUNT * step[1]);
+		EXPECT_NO_ERROR(emitter_finish(emitter));
+		emitter_destroy(emitter);
+		fclose(out);
+		char *should = emit(format, &schema, one_by_one[0], COUNT);
+		EXPECT(strcmp(many, should) == 0, "round %u: differs", round);
+		free(should);
+		free(many);
+	}
+}
+
+/* Of a command that ends early the rows so far are there, and nothing is closed. */
+static void test_give_up(void)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	struct emitter *emitter = NULL;
+
+	if (!out || !EXPECT_NO_ERROR(emitter_create(out, FORMAT_JSON, &schema, &emitter)))
+		abort();
+	emitter_give_up(emitter);
+	EXPECT_NUMBER(size, 0);
+	EXPECT_NO_ERROR(emitter_row(emitter, plain));
+	emitter_give_up(emitter);
+	EXPECT(strcmp(text, "[\n{\"name\":\"one\",\"address\":\"0x1000\",\"bytes\":4096,"
+			    "\"last\":\"end\"}") == 0,
+	       "is: %s", text);
+	emitter_destroy(emitter);
+	fclose(out);
+	free(text);
+}
+
 /* A full disk is an error, not silence. */
 static void test_full_disk(void)
 {
@@ -269,6 +338,15 @@ static void test_full_disk(void)
 	EXPECT_NO_ERROR(emitter_create(out, FORMAT_CSV, &schema, &emitter));
 	EXPECT_NO_ERROR(emitter_row(emitter, plain));
 	EXPECT_ERROR(emitter_finish(emitter), "No space left");
+	emitter_destroy(emitter);
+	/* Rows without end: the first write that fails ends them. */
+	struct cell cells[4];
+
+	memcpy(cells, plain, sizeof(cells));
+	EXPECT_NO_ERROR(emitter_create(out, FORMAT_CSV, &schema, &emitter));
+	EXPECT_NO_ERROR(emitter_row(emitter, plain));
+	EXPECT_ERROR(emitter_rows(emitter, cells, (uint64_t[]){ 0, 0, 0, 0 }, 1ULL << 62),
+		     "No space left");
 	emitter_destroy(emitter);
 	fclose(out);
 }
@@ -329,6 +407,8 @@ void suite_emitter(void)
 	CU_add_test(suite, "python reads it back", test_python);
 	CU_add_test(suite, "more than a buffer", test_volume);
 	CU_add_test(suite, "full disk", test_full_disk);
+	CU_add_test(suite, "many rows", test_rows);
+	CU_add_test(suite, "early end", test_give_up);
 	CU_add_test(suite, "names of output formats", test_names);
 	CU_add_test(suite, "columns of the contract", test_contract);
 }

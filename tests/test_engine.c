@@ -927,6 +927,229 @@ static void test_random_pools(void)
 	}
 }
 
+/* All that a visitor is told, in order, as a hash. */
+struct digest {
+	uint64_t hash;
+	uint64_t calls;
+};
+
+static void digest_add(struct digest *digest, const uint64_t *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		digest->hash = (digest->hash ^ words[i]) * 0x100000001b3ULL;
+	digest->calls++;
+}
+
+static struct error *digest_table(void *arg, const struct pt_table *table)
+{
+	unsigned int used = 0;
+
+	for (unsigned int i = 0; i < table->entry_count; i++)
+		used += (table->entries[i] & RW) != 0;
+	EXPECT(table->used == used, "table 0x%" PRIx64 ": %u of %u entries in use", table->phys,
+	       table->used, used);
+	EXPECT(table->level || table->mapping == used, "table 0x%" PRIx64 ": %u of %u pages",
+	       table->phys, table->mapping, used);
+	const uint64_t words[] = { 1,		table->phys,	table->iova,	table->level,
+				   table->used, table->mapping, table->invalid, table->repeated };
+
+	digest_add(arg, words, sizeof(words) / sizeof(words[0]));
+	return NULL;
+}
+
+static struct error *digest_leaves(void *arg, const struct pt_leaves *leaves)
+{
+	const uint64_t words[] = { 2,
+				   leaves->iova,
+				   leaves->phys,
+				   leaves->count,
+				   leaves->attrs,
+				   leaves->size_lg2,
+				   leaves->perm };
+
+	digest_add(arg, words, sizeof(words) / sizeof(words[0]));
+	return NULL;
+}
+
+static struct error *digest_fault(void *arg, const struct pt_fault *fault)
+{
+	const uint64_t words[] = {
+		3,	     fault->kind,  fault->level, fault->table, fault->entry_addr,
+		fault->iova, fault->length
+	};
+
+	digest_add(arg, words, sizeof(words) / sizeof(words[0]));
+	return NULL;
+}
+
+/* A large tree with whatever can be wrong in it. */
+static void faulty_tree(struct host *host, struct random *random)
+{
+	uint64_t leaves = 0;
+	const uint64_t tables = big_tree(host, &leaves);
+
+	for (unsigned int i = 0; i < 400; i++) {
+		const uint64_t table = BIG_FIRST + 4096 * random_below(random, tables - 2);
+		const unsigned int index = (unsigned int)random_below(random, 512);
+
+		switch (random_below(random, 5)) {
+		case 0:
+			fake_status(host->memory, table, BLOCK_MISSING + random_below(random, 3));
+			break;
+		case 1: /* another table, or itself */
+			entry(host, table, index,
+			      (BIG_FIRST + 4096 * random_below(random, tables - 2)) | RW);
+			break;
+		case 2: /* misaligned where it is a large page */
+			entry(host, table, index, 0x40001000 | LARGE);
+			break;
+		default: /* a row of pages */
+			for (unsigned int n = index; n < 512; n++)
+				entry(host, table, n, (0x7000 + 0x1000ULL * n) | RW);
+		}
+	}
+}
+
+/* One thread or several, decoded or counted: the same is told, in the same order. */
+static void test_threads(void)
+{
+	struct random random = { 0x74ead5 };
+
+	for (unsigned int round = 0; round < 12; round++) {
+		struct digest first = { 0 };
+		struct pt_statistics first_statistics = { 0 };
+		struct host host;
+
+		faulty_tree(&host, &random);
+		for (unsigned int threads = 1; threads <= 8; threads *= 2) {
+			struct digest digest = { 0 };
+			const struct pt_visitor visitor = {
+				.table = digest_table,
+				.leaves = digest_leaves,
+				.fault = digest_fault,
+				.arg = &digest,
+				.counts_will_do = round % 3 == 0,
+			};
+			const struct pt_control control = { .threads = threads };
+
+			if (threads == 4)
+				fake_concurrent(host.memory);
+			EXPECT_NO_ERROR(pt_walk(&host.tree, host.memory, 0, UINT64_MAX, &visitor,
+						&control, &host.statistics));
+			if (threads == 1) {
+				first = digest;
+				first_statistics = host.statistics;
+			}
+			EXPECT(digest.calls > 3000 && digest.calls == first.calls &&
+				       digest.hash == first.hash &&
+				       memcmp(&first_statistics, &host.statistics,
+					      sizeof(first_statistics)) == 0,
+			       "round %u, %u threads: differs", round, threads);
+		}
+		host_deinit(&host);
+	}
+}
+
+/* Formats whose leaf tables are scanned, and entries for which a scan gives up. */
+static const struct scanned {
+	const struct pt_format *format;
+	uint64_t table; /* bits of an entry that leads to a table */
+	uint64_t next_level;
+	uint64_t leaf;
+	uint64_t odd[2];
+} scanned[] = {
+	/* AMD 48882 section 2.2.3: a larger page (7 at 11:9); a reserved next level */
+	{ &pt_format_amdv1,
+	  3ULL << 61 | 1,
+	  1 << 9,
+	  3ULL << 61 | 1,
+	  { 3ULL << 61 | 7 << 9 | 0x7001, 3ULL << 61 | 3 << 9 | 0x7001 } },
+	/* DDI 0487 D8.3: a block at the last level, which is reserved, with bits and without */
+	{ &pt_format_lpae_s1, 3, 0, 0x743, { 0x10741, 0x10001 } },
+};
+
+struct scan_check {
+	const struct pt_geometry *geometry;
+	unsigned int counted;
+	unsigned int decoded;
+};
+
+static struct error *on_scanned(void *arg, const struct pt_table *table)
+{
+	struct scan_check *check = arg;
+	struct pt_run runs[512];
+	unsigned int of[16] = { 0 };
+
+	if (table->level)
+		return NULL;
+	const size_t count = check->geometry->format->decode(check->geometry, 0, table->entries, 0,
+							     table->entry_count, runs);
+	for (size_t i = 0; i < count; i++)
+		of[runs[i].kind] += runs[i].count;
+	EXPECT_NUMBER(table->used, table->entry_count - of[PT_EMPTY]);
+	EXPECT_NUMBER(table->mapping, of[PT_LEAF]);
+	EXPECT_NUMBER(table->invalid, of[PT_INVALID]);
+	check->counted += table->runs == NULL;
+	check->decoded += table->runs != NULL;
+	return NULL;
+}
+
+/* A scan that gives up in the middle of a table leaves no count behind. */
+static void scan_tables(const struct scanned *kind, struct random *random)
+{
+	enum { TABLES = 64 };
+	struct host host = { .memory = fake_create() };
+	const struct pt_geometry *geometry = &host.tree.geometry;
+	uint64_t table = 0x100000;
+	struct scan_check check = { .geometry = geometry };
+	const struct pt_visitor visitor = {
+		.table = on_scanned,
+		.arg = &check,
+		.counts_will_do = true,
+	};
+
+	fake_ram(host.memory, 0, 1ULL << 30);
+	EXPECT_NO_ERROR(pt_geometry_init(kind->format, NULL, &host.tree.geometry));
+	host.tree.root = table;
+	for (unsigned int level = geometry->levels - 1U; level > 1; level--, table += 4096)
+		entry(&host, table, 0, (table + 4096) | kind->table | kind->next_level * level);
+	for (unsigned int i = 0; i < TABLES; i++) {
+		const uint64_t leaves = table + 4096 * (i + 1);
+		const unsigned int used = (unsigned int)random_below(random, 513);
+
+		entry(&host, table, i, leaves | kind->table | kind->next_level);
+		for (unsigned int n = 0; n < used; n++)
+			entry(&host, leaves, (unsigned int)random_below(random, 512),
+			      kind->leaf | (0x40000000 + 4096 * random_below(random, 4096)));
+		for (unsigned int n = i % 4; n < 3; n++) /* one in four has none */
+			entry(&host, leaves, 100 + (unsigned int)random_below(random, 300),
+			      kind->odd[random_below(random, 2)]);
+	}
+	for (unsigned int threads = 1; threads <= 2; threads++) {
+		const struct pt_control control = { .threads = threads };
+
+		if (threads == 2)
+			fake_concurrent(host.memory);
+		check.counted = 0;
+		check.decoded = 0;
+		EXPECT_NO_ERROR(pt_walk(&host.tree, host.memory, 0, UINT64_MAX, &visitor, &control,
+					&host.statistics));
+		EXPECT_NUMBER(check.counted, TABLES / 4);
+		EXPECT_NUMBER(check.decoded, TABLES - TABLES / 4);
+	}
+	memory_close(host.memory);
+}
+
+static void test_scans(void)
+{
+	struct random random = { 0x5ca9 };
+
+	for (size_t i = 0; i < sizeof(scanned) / sizeof(scanned[0]); i++) {
+		for (unsigned int round = 0; round < 5; round++)
+			scan_tables(&scanned[i], &random);
+	}
+}
+
 /* Whole pages of noise as tables: any answer will do, as long as there is one, in order. */
 static void test_noise(void)
 {
@@ -978,5 +1201,7 @@ void suite_engine(void)
 	CU_add_test(suite, "stop", test_stop);
 	CU_add_test(suite, "error of a visitor", test_visitor_error);
 	CU_add_test(suite, "random tables against a recursion", test_random_pools);
+	CU_add_test(suite, "threads", test_threads);
+	CU_add_test(suite, "scans", test_scans);
 	CU_add_test(suite, "noise as tables", test_noise);
 }

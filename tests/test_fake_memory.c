@@ -66,7 +66,7 @@ static enum block_status read_block(struct fake *fake, uint64_t phys, char *data
 {
 	struct page *first = *find(fake, phys);
 
-	if (first)
+	if (first && !fake->memory.concurrent)
 		first->reads++;
 	while (len) {
 		enum block_status status = fake_probe(&fake->memory, phys);
@@ -92,18 +92,22 @@ static void fake_read(struct memory *memory, struct block_request *requests, siz
 	struct fake *fake = (struct fake *)memory;
 	uint64_t bytes = 0;
 
-	fake->counts.calls++;
-	fake->counts.requests += count;
+	if (!memory->concurrent) {
+		fake->counts.calls++;
+		fake->counts.requests += count;
+	}
 	for (size_t i = 0; i < count; i++) {
 		struct block_request *request = &requests[i];
 
 		bytes += request->len;
-		fake->counts.partial += request->len != FAKE_PAGE || request->phys % FAKE_PAGE;
+		if (!memory->concurrent)
+			fake->counts.partial += request->len != FAKE_PAGE ||
+						request->phys % FAKE_PAGE;
 		/* Whoever looks at what could not be read shall see nonsense, not old bytes. */
 		memset(request->data, 0xa5, request->len);
 		request->status = read_block(fake, request->phys, request->data, request->len);
 	}
-	if (bytes > fake->counts.largest)
+	if (bytes > fake->counts.largest && !memory->concurrent)
 		fake->counts.largest = bytes;
 }
 
@@ -154,6 +158,11 @@ void fake_ram(struct memory *memory, uint64_t start, uint64_t end)
 void fake_write(struct memory *memory, uint64_t phys, uint64_t value)
 {
 	get((struct fake *)memory, phys)->words[phys % FAKE_PAGE / sizeof(uint64_t)] = value;
+}
+
+void fake_concurrent(struct memory *memory)
+{
+	memory->concurrent = true;
 }
 
 void fake_status(struct memory *memory, uint64_t phys, enum block_status status)

@@ -258,7 +258,7 @@ static void nested_without_second(void)
 	inventory = discover(kernel);
 	first = inventory ? find_space(inventory, "0000:00:04.0") : NULL;
 	if (first) {
-		EXPECT_NUMBER(first->mode, SPACE_UNKNOWN);
+		EXPECT_NUMBER(first->mode, SPACE_BLOCKED);
 		EXPECT(strstr(first->reason, "reserved") != NULL, "reason: %s", first->reason);
 	}
 	inventory_destroy(inventory);
@@ -276,8 +276,8 @@ static void every_translation_type(void)
 		{ "0000:00:04.0", SPACE_TABLE, 4, "" },
 		{ "0000:00:04.0 pasid=1", SPACE_PASSTHROUGH, 4, "PASID entry says pass-through" },
 		{ "0000:00:04.0 pasid=2", SPACE_TABLE, 5, "" },
-		{ "0000:00:04.0 pasid=3", SPACE_UNKNOWN, 0, "type 5 is reserved" },
-		{ "0000:00:04.0 pasid=4", SPACE_UNKNOWN, 0, "paging mode 2 is reserved" },
+		{ "0000:00:04.0 pasid=3", SPACE_BLOCKED, 0, "type 5 is reserved" },
+		{ "0000:00:04.0 pasid=4", SPACE_BLOCKED, 0, "paging mode 2 is reserved" },
 		{ "0000:00:04.0 pasid=5", SPACE_TABLE, 5, "" },
 	};
 	struct memory *memory = fake_create();

@@ -15,6 +15,7 @@
 
 #include "target/error.h"
 #include "target/kernel.h"
+#include "walkers/amd_parts.h"
 #include "walkers/domains.h"
 #include "walkers/inventory.h"
 
@@ -148,7 +149,7 @@ static bool set_host_tree(const struct scan *scan, struct space *space, unsigned
 	};
 
 	if (mode < 1 || mode > 6) {
-		space_set_mode(space, SPACE_UNKNOWN, "paging mode %u is reserved", mode);
+		space_set_mode(space, SPACE_BLOCKED, "paging mode %u is reserved", mode);
 		return false;
 	}
 	return set_geometry(space, &pt_format_amdv1, &parameters);
@@ -305,7 +306,7 @@ static struct error *add_guest_table(struct guest *guest, const struct space *wa
 		return err;
 	space->tree.perm = (uint8_t)(dte_perm(dte) | PT_X);
 	if (dte_guest_levels(dte) == 0) {
-		space_set_mode(space, SPACE_UNKNOWN, "guest paging mode %u is reserved",
+		space_set_mode(space, SPACE_BLOCKED, "guest paging mode %u is reserved",
 			       (unsigned int)pt_field(dte[2], 55, 54));
 	} else if (!dte_perm(dte)) {
 		space_set_mode(space, SPACE_BLOCKED, "IR and IW are 0 in the device table entry");
@@ -380,7 +381,7 @@ static struct error *read_guest(const struct scan *scan, const struct unit *unit
 	struct space *space = NULL;
 
 	if (glx == 3 || (dte_mode(words) && guest.pasid_0_is_own)) {
-		space_set_mode(dte, SPACE_UNKNOWN,
+		space_set_mode(dte, glx == 3 ? SPACE_BLOCKED : SPACE_UNKNOWN,
 			       glx == 3 ? "GLX 3 is reserved"
 					: "nested: guest tables on host tables are not decoded");
 		return add_space(scan, unit, device, "device", dte, &space);
@@ -635,12 +636,13 @@ static struct error *get_segment(struct scan *scan, uint64_t iommu, struct segme
 
 	if (err)
 		return err;
-	if (scan->members[SEGMENT_DEVICE_TABLE].present) {
+	/* Once a number; late 5.10 (5.10.251) has the structure, with the tables still global. */
+	if (scan->members[SEGMENT_ID].present)
 		err = get(scan, address, SEGMENT_ID, &id);
-	} else {
+	else
 		id = address;
+	if (!scan->members[SEGMENT_DEVICE_TABLE].present)
 		address = 0;
-	}
 	*ret = err ? NULL : find_segment(scan, (uint32_t)id);
 	if (err || *ret)
 		return err;
@@ -743,6 +745,9 @@ static struct error *read_unit(struct scan *scan, uint64_t iommu)
 		return err;
 	unit->segment = segment->id;
 	unit->root = segment->table;
+	err = amd_parts_read(scan->kernel, unit, iommu, segment->unit ? 0 : segment->address);
+	if (err)
+		return err;
 	if (!segment->unit)
 		segment->unit = unit;
 	err = claim_devices(scan, unit, segment);
@@ -851,8 +856,9 @@ static struct error *read_ids(const struct scan *scan, uint64_t domain, bool gue
 	return err;
 }
 
-static struct error *read_domain(const struct scan *scan, struct space *space)
+static struct error *read_domain(const void *arg, struct space *space)
 {
+	const struct scan *scan = arg;
 	const uint64_t domain = space->domain - scan->members[DOMAIN_COMMON].offset;
 	struct domain_table table = { 0 };
 	uint64_t dirty = 0;
@@ -877,26 +883,12 @@ static struct error *read_domain(const struct scan *scan, struct space *space)
 	return NULL;
 }
 
-static struct error *fill_domain(void *arg, struct space *space, uint32_t type)
-{
-	const struct scan *scan = arg;
-
-	switch (type) {
-	case DOMAIN_BLOCKED:
-		space_set_mode(space, SPACE_BLOCKED, "blocking domain");
-		return NULL;
-	case DOMAIN_IDENTITY:
-		set_passthrough(space, "identity domain");
-		return NULL;
-	case DOMAIN_UNMANAGED:
-	case DOMAIN_DMA:
-	case DOMAIN_DMA_FQ:
-		return read_domain(scan, space);
-	default:
-		space_set_mode(space, SPACE_UNKNOWN, "%s domains are not decoded yet", space->type);
-		return NULL;
-	}
-}
+static const struct domain_family domains = {
+	.driver = "amd-iommu",
+	.process_format = &pt_format_x86_64,
+	.set_passthrough = set_passthrough,
+	.read = read_domain,
+};
 
 static struct error *discover(struct kernel *kernel, struct inventory *inventory)
 {
@@ -919,7 +911,7 @@ static struct error *discover(struct kernel *kernel, struct inventory *inventory
 	if (!err)
 		err = read_units(scan, head);
 	if (!err)
-		err = domains_discover(kernel, inventory, "amd-iommu", fill_domain, scan);
+		err = domains_discover(kernel, inventory, &domains, scan);
 	while (scan->segments) {
 		struct segment *segment = scan->segments;
 

@@ -16,8 +16,8 @@ struct scan {
 	struct kernel *kernel;
 	struct inventory *inventory;
 	struct member type;
-	domain_fill *fill;
-	void *arg;
+	const struct domain_family *family;
+	const void *arg;
 };
 
 static const char *type_name(uint64_t type)
@@ -55,6 +55,83 @@ static struct space *find_space(const struct inventory *inventory, uint64_t doma
 	return NULL;
 }
 
+/*
+ * How devices read the table of a process: mm_struct.pgd itself. On x86 that is both halves of it,
+ * and not the page-table isolation's half for user mode.
+ */
+static struct error *device_geometry(const struct pt_geometry *process,
+				     const struct pt_format *format, struct pt_geometry *ret)
+{
+	const struct pt_parameters parameters = {
+		.levels = process->levels,
+		.strip = process->strip,
+		.sign_extend = true,
+	};
+
+	if (process->format == &pt_format_x86_64)
+		return pt_geometry_init(format, &parameters, ret);
+	*ret = *process;
+	ret->linux_types = (struct pt_linux_types){ 0 };
+	return NULL;
+}
+
+/* An SVA domain's table is that of its mm_struct; the domain's owner is the process. */
+static struct error *set_process_table(struct kernel *kernel, struct space *space,
+				       const struct pt_format *format)
+{
+	static const struct type_query query = { "iommu_domain", "mm", NULL };
+	struct process process;
+	struct member member;
+	uint64_t mm = 0;
+	struct error *err = kernel_resolve(kernel, &query, &member, 1);
+
+	if (!err)
+		err = kernel_get(kernel, space->domain, &member, &mm);
+	if (!err)
+		err = process_of_mm(kernel, mm, &process);
+	if (!err)
+		err = device_geometry(&process.tree.geometry, format, &space->tree.geometry);
+	if (err)
+		return err;
+	if (!process.known || !kernel_to_phys(kernel, process.pgd, &space->tree.root))
+		return error_new("the page table of pid:%" PRId64 " is not mapped", process.pid);
+	space->mode = SPACE_TABLE;
+	space->pid = process.pid;
+	space->mm = process.mm;
+	snprintf(space->comm, sizeof(space->comm), "%s", process.comm);
+	return NULL;
+}
+
+/* How a domain translates, by its type; paging domains are the family's. */
+static struct error *fill_domain(const struct scan *scan, struct space *space, uint64_t type)
+{
+	const struct domain_family *family = scan->family;
+
+	switch (type) {
+	case DOMAIN_BLOCKED:
+		space_set_mode(space, SPACE_BLOCKED, "blocking domain");
+		return NULL;
+	case DOMAIN_IDENTITY:
+		if (family->identity_has_table &&
+		    family->identity_has_table(scan->arg, space->domain))
+			return family->read(scan->arg, space);
+		family->set_passthrough(space, "identity domain");
+		return NULL;
+	case DOMAIN_UNMANAGED:
+	case DOMAIN_DMA:
+	case DOMAIN_DMA_FQ:
+		return family->read(scan->arg, space);
+	case DOMAIN_SVA:
+		if (family->process_format)
+			return set_process_table(scan->kernel, space, family->process_format);
+		break;
+	default:
+		break;
+	}
+	space_set_mode(space, SPACE_UNKNOWN, "%s domains are not decoded yet", space->type);
+	return NULL;
+}
+
 static struct error *add_domain(const struct scan *scan, uint64_t domain,
 				const struct device *device, struct space **ret)
 {
@@ -72,7 +149,7 @@ static struct error *add_domain(const struct scan *scan, uint64_t domain,
 	err = kernel_get(scan->kernel, domain, &scan->type, &type);
 	if (!err) {
 		snprintf(space->type, sizeof(space->type), "%s", type_name(type));
-		err = scan->fill(scan->arg, space, (uint32_t)type);
+		err = fill_domain(scan, space, type);
 	}
 	if (err) {
 		space->mode = SPACE_UNKNOWN;
@@ -176,46 +253,13 @@ static struct error *note_pasids(const struct scan *scan, const struct device *d
 	return inventory_warn(scan->inventory, err, device->name);
 }
 
-struct error *domain_set_mm(struct kernel *kernel, struct space *space,
-			    const struct pt_format *format)
-{
-	static const struct type_query query = { "iommu_domain", "mm", NULL };
-	struct process process;
-	struct member member;
-	uint64_t mm = 0;
-	uint64_t root = 0;
-	struct error *err = kernel_resolve(kernel, &query, &member, 1);
-
-	if (!err)
-		err = kernel_get(kernel, space->domain, &member, &mm);
-	if (!err)
-		err = process_of_mm(kernel, mm, &process);
-	if (err)
-		return err;
-	/* The device has mm_struct.pgd itself: not the half for user mode, and both halves of it.
-	 */
-	const struct pt_parameters parameters = {
-		.levels = process.tree.geometry.levels,
-		.strip = process.tree.geometry.strip,
-		.sign_extend = true,
-	};
-	err = pt_geometry_init(format, &parameters, &space->tree.geometry);
-	if (!err && (!process.known || !kernel_to_phys(kernel, process.pgd, &root)))
-		err = error_new("the page table of pid:%" PRId64 " is not mapped", process.pid);
-	if (err)
-		return err;
-	space->tree.root = root;
-	space->mode = SPACE_TABLE;
-	space->pid = process.pid;
-	snprintf(space->comm, sizeof(space->comm), "%s", process.comm);
-	return NULL;
-}
-
 struct error *domains_discover(struct kernel *kernel, struct inventory *inventory,
-			       const char *driver, domain_fill *fill, void *arg)
+			       const struct domain_family *family, const void *arg)
 {
 	static const struct type_query query = { "iommu_domain", "type", NULL };
-	struct scan scan = { .kernel = kernel, .inventory = inventory, .fill = fill, .arg = arg };
+	struct scan scan = {
+		.kernel = kernel, .inventory = inventory, .family = family, .arg = arg
+	};
 	struct member members[PASID_FIELDS];
 	struct error *err = kernel_resolve(kernel, &query, &scan.type, 1);
 
@@ -225,7 +269,7 @@ struct error *domains_discover(struct kernel *kernel, struct inventory *inventor
 	for (size_t i = 0; i < inventory->device_count && !err; i++) {
 		const struct device *device = inventory->devices[i];
 
-		if (!device->unit || strcmp(device->unit->driver, driver) != 0)
+		if (!device->unit || strcmp(device->unit->driver, family->driver) != 0)
 			continue;
 		err = note_domain(&scan, device->domain, device, true);
 		if (!err && device->default_domain != device->domain)

@@ -6,6 +6,7 @@
 #ifndef IOMMUPT_DOMAINS_H
 #define IOMMUPT_DOMAINS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct error;
@@ -26,22 +27,25 @@ enum domain_type {
 	DOMAIN_NESTED = 64,
 };
 
-/*
- * Fill in the mode and tree of @space, whose `domain` and `type` are set; @type is the
- * kernel's number. Given by the family, which knows what contains the iommu_domain. An
- * error makes the space unknown, with the error as its reason.
- */
-typedef struct error *domain_fill(void *arg, struct space *space, uint32_t type);
+/* What a family knows about its domains; the rest is the same in all. */
+struct domain_family {
+	const char *driver; /* of the units whose devices have such domains */
+	/* The format in which devices read a process's table (SVA); NULL: the family has no SVA. */
+	const struct pt_format *process_format;
+	/* Say that @space passes through, with the geometry of the widest address. */
+	void (*set_passthrough)(struct space *space, const char *why);
+	/*
+	 * Fill in the mode and tree of @space, whose `domain` and `type` are set, from the driver's
+	 * structure around the iommu_domain. An error makes the space unknown, with the error as
+	 * its reason.
+	 */
+	struct error *(*read)(const void *arg, struct space *space);
+	/* Has this identity domain a real one-to-one table? NULL: none has. */
+	bool (*identity_has_table)(const void *arg, uint64_t domain);
+};
 
-/*
- * domain_set_mm() - the table of an SVA domain: that of its mm_struct, in @format, as the device
- * sees it. The domain's owner becomes the process.
- */
-struct error *domain_set_mm(struct kernel *kernel, struct space *space,
-			    const struct pt_format *format);
-
-/* domains_discover() - add a space for each domain of the devices behind @driver's units. */
+/* domains_discover() - add a space for each domain of the devices behind @family's units. */
 struct error *domains_discover(struct kernel *kernel, struct inventory *inventory,
-			       const char *driver, domain_fill *fill, void *arg);
+			       const struct domain_family *family, const void *arg);
 
 #endif

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/scan.h"
 #include "target/error.h"
 #include "target/page_set.h"
 #include "walkers/live.h"
+#include "walkers/workers.h"
 
 /*
  * How the order is kept although tables come in batches: each depth has a
@@ -33,17 +35,44 @@ struct item {
 
 enum { FRAME_ITEMS = 4096 };
 
+/* What can be told of a table before its turn comes. */
+struct finding {
+	const struct pt_run *runs; /* of the frame; NULL: see `counted` */
+	uint32_t run_count;
+	uint32_t used;
+	bool counted; /* entries in use are ordinary leaves: they need no runs */
+};
+
+/* Runs of a frame's tables, found ahead; a table for which there is no room is decoded later. */
+enum { FRAME_RUNS = 4096 };
+
+/* Frames of one depth that are fetched ahead of the one whose turn it is. */
+enum { RING = 8 };
+
 /* A table larger than the smallest page of any dump may be there in parts. */
 enum { PART_LG2 = 12, PART_BYTES = 1 << PART_LG2, PARTS_MAX = PT_MAX_ENTRIES * 8 / PART_BYTES };
 
 struct frame {
+	struct job job; /* first: the frame is its job */
 	struct item *items;
 	struct block_request *requests;
+	struct finding *findings; /* one a request */
+	struct pt_run *runs;
 	char *blocks;
 	uint64_t first_iova; /* of the first item, which is a table */
 	size_t item_count;
 	size_t table_count;
 	size_t table_max;
+	bool closed; /* nothing is added any more */
+	bool fetched;
+	bool submitted; /* the job's own state is the workers' */
+};
+
+/* The frames of one depth, oldest first; only the last may be open. */
+struct ring {
+	struct frame *frames[RING]; /* made when first needed */
+	unsigned int first;
+	unsigned int count;
 };
 
 struct walk {
@@ -57,8 +86,12 @@ struct walk {
 	uint64_t last;
 	struct page_set *seen;
 	uint64_t repeats;
+	struct pt_plain plain;		   /* of level 0; `used` 0: every table is decoded */
+	bool zero_is_empty[PT_MAX_LEVELS]; /* a table of zeros at this level maps nothing */
 	struct pt_run *runs[PT_MAX_LEVELS];
-	struct frame frames[PT_MAX_LEVELS];
+	struct ring rings[PT_MAX_LEVELS];
+	struct workers *workers; /* made when a walk turns out to be large; NULL: no threads */
+	bool no_workers;
 	void *scratch; /* live: the second reading of a table */
 	bool gone;     /* live: the tree is not in use any more; this has been reported */
 };
@@ -76,29 +109,43 @@ static uint64_t table_span(const struct pt_geometry *geometry, unsigned int leve
 	return lg2 >= 64 ? ~0ULL : (1ULL << lg2) - 1;
 }
 
-static struct error *frame_init(struct frame *frame, const struct pt_geometry *geometry,
-				unsigned int level)
+static void frame_destroy(struct frame *frame)
 {
-	size_t bytes = table_bytes(geometry, level);
-	size_t lower = level + 1U < geometry->levels ? 1U << geometry->granule_lg2 : bytes;
+	if (!frame)
+		return;
+	free(frame->items);
+	free(frame->requests);
+	free(frame->findings);
+	free(frame->runs);
+	free(frame->blocks);
+	free(frame);
+}
 
+static struct error *frame_create(const struct pt_geometry *geometry, unsigned int level,
+				  struct frame **ret)
+{
+	const size_t bytes = table_bytes(geometry, level);
+	const size_t lower = level + 1U < geometry->levels ? 1U << geometry->granule_lg2 : bytes;
+	struct frame *frame = calloc(1, sizeof(*frame));
+
+	if (!frame)
+		return error_no_memory();
 	/* A frame below the top may meet tables of any lower level: all are a granule. */
 	frame->table_max = level + 1U < geometry->levels ? PT_BATCH_BYTES / lower : 1;
 	if (frame->table_max == 0)
 		frame->table_max = 1;
 	frame->items = malloc(FRAME_ITEMS * sizeof(*frame->items));
 	frame->requests = malloc(frame->table_max * sizeof(*frame->requests));
+	frame->findings = malloc(frame->table_max * sizeof(*frame->findings));
+	frame->runs = malloc(FRAME_RUNS * sizeof(*frame->runs));
 	frame->blocks = malloc(frame->table_max * lower);
-	if (!frame->items || !frame->requests || !frame->blocks)
+	if (!frame->items || !frame->requests || !frame->findings || !frame->runs ||
+	    !frame->blocks) {
+		frame_destroy(frame);
 		return error_no_memory();
+	}
+	*ret = frame;
 	return NULL;
-}
-
-static void frame_deinit(struct frame *frame)
-{
-	free(frame->items);
-	free(frame->requests);
-	free(frame->blocks);
 }
 
 static struct error *report(struct walk *walk, enum pt_fault_kind kind, unsigned int level,
@@ -178,26 +225,176 @@ static struct error *hand_out(struct walk *walk, const struct item *item)
 				       : report_item(walk, item);
 }
 
-static struct error *visit_frame(struct walk *walk, unsigned int depth);
-
-static struct error *frame_flush(struct walk *walk, unsigned int depth)
+/* Only a root may be larger than what is fetched at once. */
+static void fetch(struct memory *memory, struct block_request *requests, size_t count)
 {
-	struct frame *frame = &walk->frames[depth];
+	if (requests[0].len <= MEMORY_BLOCK_MAX) {
+		memory_fetch(memory, requests, count);
+		return;
+	}
+	memory->ops->read(memory, requests, count);
+	for (size_t i = 0; i < count; i++)
+		requests[i].bytes = requests[i].data;
+}
 
-	if (frame->item_count == 0)
-		return NULL;
+/* Whether all that is below @item lies in the range that was asked for. */
+static bool is_whole(const struct walk *walk, const struct item *item)
+{
+	const uint64_t span = item->part_span ? item->part_span
+					      : table_span(walk->geometry, item->run.next_level);
+
+	return item->iova >= walk->start && item->iova <= walk->last &&
+	       walk->last - item->iova >= span;
+}
+
+/* What of @item's table, which could be read, can be told without its ancestors. */
+static void examine(const struct walk *walk, const struct item *item, struct pt_run *room,
+		    size_t room_count, struct finding *ret)
+{
+	const struct block_request *request = item->request;
+	const unsigned int level = item->run.next_level;
+	const unsigned int count = (unsigned int)(request->len / sizeof(uint64_t));
+
+	*ret = (struct finding){ 0 };
+	if (request->bytes == memory_zeros() && walk->zero_is_empty[level]) {
+		ret->counted = true;
+		return;
+	}
+	ret->counted = level == 0 && walk->plain.used && is_whole(walk, item) &&
+		       pt_scan(&walk->plain, request->bytes, count, &ret->used);
+	if (ret->counted)
+		return;
+	ret->used = 0;
+	if (count > room_count)
+		return;
+	ret->runs = room;
+	ret->run_count = (uint32_t)walk->geometry->format->decode(walk->geometry, level,
+								  request->bytes, 0, count, room);
+}
+
+static void fetch_frame(const struct walk *walk, struct frame *frame)
+{
+	if (frame->table_count && !frame->fetched)
+		fetch(walk->memory, frame->requests, frame->table_count);
+	frame->fetched = true;
+}
+
+/* All that can be done for a frame before its turn comes; by any thread. */
+static void prepare_frame(void *arg, struct job *job)
+{
+	const struct walk *walk = arg;
+	struct frame *frame = (struct frame *)job;
+	size_t used = 0;
+
+	/* Of a live kernel each table is read when its turn comes: see visit_live(). */
+	if (walk->memory->live)
+		return;
+	fetch_frame(walk, frame);
+	for (size_t i = 0; i < frame->item_count; i++) {
+		const struct item *item = &frame->items[i];
+
+		if (!item->is_table || item->request->status != BLOCK_OK)
+			continue;
+		struct finding *finding = &frame->findings[item->request - frame->requests];
+		examine(walk, item, frame->runs + used, FRAME_RUNS - used, finding);
+		used += finding->run_count;
+	}
+}
+
+static struct error *visit_frame(struct walk *walk, unsigned int depth, const struct frame *frame);
+
+/* The oldest frame of @depth: its turn has come. */
+static struct error *visit_oldest(struct walk *walk, unsigned int depth)
+{
+	struct ring *ring = &walk->rings[depth];
+	struct frame *frame = ring->frames[ring->first];
+
+	if (frame->submitted)
+		workers_finish(walk->workers, &frame->job);
+	else
+		prepare_frame(walk, &frame->job);
 	if (walk->control && walk->control->stop && *walk->control->stop)
 		return error_new("interrupted");
-	/* Of a live kernel each is read when its turn comes: see visit_live(). */
-	if (frame->table_count && !walk->memory->live)
-		walk->memory->ops->read(walk->memory, frame->requests, frame->table_count);
 	if (walk->control && walk->control->progress)
 		walk->control->progress(walk->control->progress_arg, walk->statistics,
 					pt_address_to_user(walk->geometry, frame->first_iova));
-	struct error *err = visit_frame(walk, depth);
+	struct error *err = visit_frame(walk, depth, frame);
 	frame->item_count = 0;
 	frame->table_count = 0;
+	frame->closed = false;
+	frame->fetched = false;
+	frame->submitted = false;
+	ring->first = (ring->first + 1) % RING;
+	ring->count--;
 	return err;
+}
+
+/* Threads are for walks that are large: several full frames wait at one depth. */
+static bool have_workers(struct walk *walk, const struct ring *ring)
+{
+	enum { FRAMES = 3 };
+
+	if (walk->memory->live)
+		return false;
+	if (!walk->workers && !walk->no_workers && ring->count >= FRAMES && walk->control &&
+	    walk->control->threads > 1)
+		walk->workers = workers_create(walk->control->threads - 1, prepare_frame, walk);
+	walk->no_workers |= ring->count >= FRAMES && !walk->workers;
+	return walk->workers;
+}
+
+/* Nothing is added to the last frame of @depth any more: it may be prepared. */
+static struct error *close_frame(struct walk *walk, unsigned int depth)
+{
+	struct ring *ring = &walk->rings[depth];
+	struct frame *frame = ring->frames[(ring->first + ring->count - 1) % RING];
+
+	frame->closed = true;
+	if (have_workers(walk, ring)) {
+		if (!walk->memory->concurrent)
+			fetch_frame(walk, frame);
+		frame->submitted = true;
+		workers_submit(walk->workers, &frame->job);
+	}
+	return ring->count == RING ? visit_oldest(walk, depth) : NULL;
+}
+
+/* Go through all that waits at @depth. */
+static struct error *frame_flush(struct walk *walk, unsigned int depth)
+{
+	struct ring *ring = &walk->rings[depth];
+	struct error *err = NULL;
+
+	if (ring->count && !ring->frames[(ring->first + ring->count - 1) % RING]->closed)
+		err = close_frame(walk, depth);
+	while (!err && ring->count)
+		err = visit_oldest(walk, depth);
+	return err;
+}
+
+/* The frame that takes one more item, and with @table one more table. */
+static struct error *open_frame(struct walk *walk, unsigned int depth, bool table,
+				struct frame **ret)
+{
+	struct ring *ring = &walk->rings[depth];
+	struct error *err = NULL;
+
+	if (ring->count) {
+		*ret = ring->frames[(ring->first + ring->count - 1) % RING];
+		if (!(*ret)->closed && (*ret)->item_count < FRAME_ITEMS &&
+		    (!table || (*ret)->table_count < (*ret)->table_max))
+			return NULL;
+		if (!(*ret)->closed)
+			err = close_frame(walk, depth);
+	}
+	struct frame **place = &ring->frames[(ring->first + ring->count) % RING];
+	if (!err && !*place)
+		err = frame_create(walk->geometry, walk->geometry->levels - 1U - depth, place);
+	if (err)
+		return err;
+	ring->count++;
+	*ret = *place;
+	return NULL;
 }
 
 /* Is the table at @phys the one at @item or above it? */
@@ -213,14 +410,13 @@ static bool is_ancestor(const struct item *item, uint64_t phys)
 /* Hand out @item when its turn comes: behind the tables that wait at @depth. */
 static struct error *add_item(struct walk *walk, unsigned int depth, const struct item *item)
 {
-	if (depth >= walk->geometry->levels || walk->frames[depth].item_count == 0)
-		return hand_out(walk, item);
-	struct frame *frame = &walk->frames[depth];
-	if (frame->item_count == FRAME_ITEMS) {
-		struct error *err = frame_flush(walk, depth);
+	struct frame *frame = NULL;
 
-		return err ? err : hand_out(walk, item);
-	}
+	if (depth >= walk->geometry->levels || walk->rings[depth].count == 0)
+		return hand_out(walk, item);
+	struct error *err = open_frame(walk, depth, false, &frame);
+	if (err)
+		return err;
 	frame->items[frame->item_count++] = *item;
 	return NULL;
 }
@@ -259,13 +455,13 @@ static struct error *check_table(struct walk *walk, struct item *item)
 /* Enter the table of @item, or report why not, when its turn comes. */
 static struct error *add_table(struct walk *walk, unsigned int depth, struct item *item)
 {
-	struct frame *frame = &walk->frames[depth];
+	struct frame *frame = NULL;
 	struct error *err = check_table(walk, item);
 
 	if (!err && !item->is_table)
 		return add_item(walk, depth, item);
-	if (!err && (frame->item_count == FRAME_ITEMS || frame->table_count == frame->table_max))
-		err = frame_flush(walk, depth);
+	if (!err)
+		err = open_frame(walk, depth, true, &frame);
 	if (err)
 		return err;
 	size_t bytes = table_bytes(walk->geometry, item->run.next_level);
@@ -334,24 +530,47 @@ static enum pt_fault_kind fault_of_status(enum block_status status)
 	}
 }
 
-/* A table, or the part of one that could be read. */
-static struct error *visit_block(struct walk *walk, unsigned int depth, const struct item *item)
+/* Decode the table, unless that has been done ahead or is not needed; fill in its counts. */
+static void decode(struct walk *walk, const struct finding *finding, struct pt_run *room,
+		   struct pt_table *table)
 {
-	const unsigned int level = item->run.next_level;
-	const struct block_request *request = item->request;
-	const unsigned int entries = (unsigned int)(request->len / sizeof(uint64_t));
+	table->used = finding->used;
+	if (finding->counted) {
+		table->mapping = table->used;
+		walk->statistics->leaves += table->used;
+		walk->statistics->mapped_bytes += (uint64_t)table->used
+						  << pt_entry_lg2(walk->geometry, table->level);
+		return;
+	}
+	table->runs = finding->runs ? finding->runs : room;
+	table->run_count = finding->run_count;
+	if (!finding->runs)
+		table->run_count = walk->geometry->format->decode(
+			walk->geometry, table->level, table->entries, 0, table->entry_count, room);
+	for (size_t i = 0; i < table->run_count; i++) {
+		const struct pt_run *run = &table->runs[i];
 
+		table->used += run->kind == PT_EMPTY ? 0 : run->count;
+		table->mapping += run->kind == PT_LEAF ? run->count : 0;
+		table->invalid += run->kind == PT_INVALID ? run->count : 0;
+	}
+}
+
+/* A table, or the part of one that could be read. */
+static struct error *visit_block(struct walk *walk, unsigned int depth, const struct item *item,
+				 const struct finding *finding)
+{
+	const struct block_request *request = item->request;
 	struct pt_table table = {
 		.phys = request->phys,
 		.iova = pt_address_to_user(walk->geometry, item->iova),
-		.entries = request->data,
-		.runs = walk->runs[depth],
-		.entry_count = entries,
-		.level = level,
+		.entries = request->bytes,
+		.entry_count = (unsigned int)(request->len / sizeof(uint64_t)),
+		.level = item->run.next_level,
 		.repeated = item->repeated,
 	};
-	table.run_count = walk->geometry->format->decode(walk->geometry, level, request->data, 0,
-							 entries, walk->runs[depth]);
+
+	decode(walk, finding, walk->runs[depth], &table);
 	struct error *err = NULL;
 	if (walk->visitor->table)
 		err = walk->visitor->table(walk->visitor->arg, &table);
@@ -362,7 +581,8 @@ static struct error *visit_block(struct walk *walk, unsigned int depth, const st
 
 static struct error *visit_parts(struct walk *walk, unsigned int depth, const struct item *item);
 
-static struct error *visit_table(struct walk *walk, unsigned int depth, const struct item *item)
+static struct error *visit_table(struct walk *walk, unsigned int depth, const struct item *item,
+				 const struct finding *finding)
 {
 	const struct block_request *request = item->request;
 
@@ -374,7 +594,7 @@ static struct error *visit_table(struct walk *walk, unsigned int depth, const st
 		walk->statistics->tables++;
 		walk->statistics->table_bytes += request->len;
 	}
-	return visit_block(walk, depth, item);
+	return visit_block(walk, depth, item, finding);
 }
 
 /* One part of a table, @count pages long; all of them can be read, or none. */
@@ -390,6 +610,7 @@ static struct error *visit_part(struct walk *walk, unsigned int depth, const str
 		.len = count * PART_BYTES,
 	};
 
+	request.bytes = request.data;
 	part.iova += (uint64_t)first << part_lg2;
 	part.part_span = ((uint64_t)count << part_lg2) - 1;
 	part.run.address = request.phys;
@@ -399,7 +620,9 @@ static struct error *visit_part(struct walk *walk, unsigned int depth, const str
 	if (status != BLOCK_OK)
 		return add_fault(walk, depth + 1, &part, fault_of_status(status));
 	walk->statistics->table_bytes += item->repeated ? 0 : request.len;
-	struct error *err = visit_block(walk, depth, &part);
+	struct finding finding;
+	examine(walk, &part, NULL, 0, &finding);
+	struct error *err = visit_block(walk, depth, &part, &finding);
 	/* Nothing may be left behind that points to this function's `part`. */
 	if (!err && depth + 1 < walk->geometry->levels)
 		err = frame_flush(walk, depth + 1);
@@ -531,13 +754,18 @@ static struct error *visit_live(struct walk *walk, unsigned int depth, struct it
 	live_read(walk->tree, walk->memory, &path, item->request, walk->scratch, &moved);
 	if (moved)
 		err = visit_moved(walk, depth, item, &read);
-	return err || !read ? err : visit_table(walk, depth, item);
+	if (err || !read)
+		return err;
+	struct finding finding = { 0 };
+	item->request->bytes = item->request->data;
+	if (item->request->status == BLOCK_OK)
+		examine(walk, item, NULL, 0, &finding);
+	return visit_table(walk, depth, item, &finding);
 }
 
 /* Go through a frame whose tables have been read; its depth is that of its tables. */
-static struct error *visit_frame(struct walk *walk, unsigned int depth)
+static struct error *visit_frame(struct walk *walk, unsigned int depth, const struct frame *frame)
 {
-	const struct frame *frame = &walk->frames[depth];
 	struct error *err = NULL;
 
 	for (size_t i = 0; i < frame->item_count && !err && !walk->gone; i++) {
@@ -550,8 +778,11 @@ static struct error *visit_frame(struct walk *walk, unsigned int depth)
 		if (item->fault != NO_FAULT)
 			err = add_fault(walk, depth + 1, item, item->fault);
 		if (!err)
-			err = walk->memory->live ? visit_live(walk, depth, item)
-						 : visit_table(walk, depth, item);
+			err = walk->memory->live
+				      ? visit_live(walk, depth, item)
+				      : visit_table(
+						walk, depth, item,
+						&frame->findings[item->request - frame->requests]);
 	}
 	if (!err && depth + 1 < walk->geometry->levels)
 		err = frame_flush(walk, depth + 1);
@@ -586,11 +817,29 @@ static bool clip_range(struct walk *walk, uint64_t start, uint64_t last)
 	return walk->start <= walk->last;
 }
 
+/* Which tables need no decoding. */
+static void choose_short_cuts(struct walk *walk)
+{
+	const struct pt_geometry *geometry = walk->geometry;
+	const bool counts_will_do = !walk->visitor->leaves || walk->visitor->counts_will_do;
+	const uint64_t zero = 0;
+
+	for (unsigned int level = 0; level < geometry->levels; level++) {
+		struct pt_run run;
+
+		geometry->format->decode(geometry, level, &zero, 0, 1, &run);
+		walk->zero_is_empty[level] = run.kind == PT_EMPTY;
+	}
+	if (counts_will_do && !geometry->empty.mask && !geometry->tracked.mask)
+		walk->plain = geometry->format->plain(geometry);
+}
+
 static struct error *walk_init(struct walk *walk)
 {
 	const unsigned int levels = walk->geometry->levels;
 	struct error *err = page_set_create(&walk->seen);
 
+	choose_short_cuts(walk);
 	if (!err && walk->memory->live) {
 		walk->scratch = malloc((size_t)PT_MAX_ENTRIES * sizeof(uint64_t));
 		err = walk->scratch ? NULL : error_no_memory();
@@ -598,7 +847,6 @@ static struct error *walk_init(struct walk *walk)
 	for (unsigned int depth = 0; depth < levels && !err; depth++) {
 		unsigned int lg2 = pt_table_lg2(walk->geometry, levels - 1 - depth);
 
-		err = frame_init(&walk->frames[depth], walk->geometry, levels - 1 - depth);
 		if (lg2 < walk->geometry->granule_lg2 - 3U)
 			lg2 = walk->geometry->granule_lg2 - 3U;
 		walk->runs[depth] = malloc(sizeof(struct pt_run) << lg2);
@@ -610,8 +858,10 @@ static struct error *walk_init(struct walk *walk)
 
 static void walk_deinit(struct walk *walk)
 {
+	workers_destroy(walk->workers);
 	for (unsigned int depth = 0; depth < PT_MAX_LEVELS; depth++) {
-		frame_deinit(&walk->frames[depth]);
+		for (unsigned int i = 0; i < RING; i++)
+			frame_destroy(walk->rings[depth].frames[i]);
 		free(walk->runs[depth]);
 	}
 	page_set_destroy(walk->seen);

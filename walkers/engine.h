@@ -57,9 +57,12 @@ struct pt_table {
 	uint64_t phys;
 	uint64_t iova; /* first input address that it covers, as people see it */
 	const uint64_t *entries;
-	const struct pt_run *runs;
+	const struct pt_run *runs; /* NULL: it was not decoded, the counts say it all */
 	size_t run_count;
 	unsigned int entry_count;
+	unsigned int used;    /* entries that are not PT_EMPTY */
+	unsigned int mapping; /* of these, PT_LEAF */
+	unsigned int invalid; /* of these, PT_INVALID */
 	unsigned int level;
 	bool repeated; /* reached before in this walk */
 };
@@ -105,6 +108,11 @@ struct pt_visitor {
 	void *arg;
 	/* What the kernel keeps in entries that map nothing (PT_SOFT); perm is 0. */
 	struct error *(*soft)(void *arg, const struct pt_leaves *leaves);
+	/*
+	 * leaves() may be left out for a table at level 0 that has nothing but ordinary ones: what
+	 * table() is told of it is enough.
+	 */
+	bool counts_will_do;
 };
 
 /* Counts over one walk. */
@@ -122,6 +130,9 @@ struct pt_control {
 	volatile sig_atomic_t *stop; /* non-zero: give up at once; may be NULL */
 	void (*progress)(void *arg, const struct pt_statistics *statistics, uint64_t iova);
 	void *progress_arg; /* progress is called once a batch; may be NULL */
+	/* Threads that read and decode, this one included; what is visited, and when, is the same.
+	 */
+	unsigned int threads;
 };
 
 /* pt_root_run() - what leads to the top table of @tree. */

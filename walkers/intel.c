@@ -87,6 +87,7 @@ static const struct type_query fields[FIELDS] = {
 
 enum {
 	PAGE_BYTES = 4096,
+	RIDS = 65536,
 	TABLES = 512,		     /* context tables of one unit, at most (scalable mode) */
 	PASID_DIRECTORY_MAX = 16384, /* entries: PDTS is 3 bits */
 	PASID_TABLE_ENTRIES = 64,
@@ -148,7 +149,7 @@ static bool set_tree(struct space *space, unsigned int aw, uint64_t root, bool d
 	};
 
 	if (aw < 1 || aw > 3) {
-		space_set_mode(space, SPACE_UNKNOWN, "address width code %u is reserved", aw);
+		space_set_mode(space, SPACE_BLOCKED, "address width code %u is reserved", aw);
 		return false;
 	}
 	error_free(pt_geometry_init(&pt_format_vtd_ss, &parameters, &space->tree.geometry));
@@ -180,7 +181,7 @@ static void read_legacy_context(struct space *space, struct space_step *step)
 	if (type == 2)
 		space_set_mode(space, SPACE_PASSTHROUGH, "context entry says pass-through");
 	else if (type == 3)
-		space_set_mode(space, SPACE_UNKNOWN,
+		space_set_mode(space, SPACE_BLOCKED,
 			       "context entry's translation type 3 is reserved");
 	else
 		space->mode = SPACE_TABLE;
@@ -207,7 +208,7 @@ static void set_by_pasid_entry(struct space *space, const uint64_t *word)
 	const unsigned int mode = (unsigned int)pt_field(word[2], 3, 2);
 
 	if (mode > 1)
-		space_set_mode(space, SPACE_UNKNOWN, "first-stage paging mode %u is reserved",
+		space_set_mode(space, SPACE_BLOCKED, "first-stage paging mode %u is reserved",
 			       mode);
 	else if (set_first_stage(space, mode + 4, word[2] >> 7 & 1, word[2] & pt_bits(51, 12)))
 		space->mode = SPACE_TABLE;
@@ -236,7 +237,7 @@ static struct error *add_second_stage(const struct scan *scan, const struct devi
 	second->step_count = first->step_count;
 	if (!set_tree(second, (unsigned int)pt_field(word[0], 4, 2), word[0] & pt_bits(51, 12),
 		      word[0] >> 9 & 1)) {
-		space_set_mode(first, SPACE_UNKNOWN, "its second stage: %.100s", second->reason);
+		space_set_mode(first, SPACE_BLOCKED, "its second stage: %.100s", second->reason);
 		return NULL;
 	}
 	second->mode = SPACE_TABLE;
@@ -277,7 +278,7 @@ static void read_pasid_entry(struct space *space, struct space_step *step)
 			space->nesting = 1;
 		break;
 	default:
-		space_set_mode(space, SPACE_UNKNOWN,
+		space_set_mode(space, SPACE_BLOCKED,
 			       "PASID entry's translation type %u is reserved", type);
 	}
 }
@@ -450,21 +451,38 @@ static bool context_present(const struct scan *scan, uint16_t rid)
 	return lo & 1;
 }
 
-/* The devices that the kernel puts behind this unit, then what only the tables know. */
+/* Note in @rids the requester IDs that the DMA of the unit's devices may carry beside their own. */
+static void mark_aliases(const struct scan *scan, bool *rids)
+{
+	for (size_t i = 0; i < scan->inventory->device_count; i++) {
+		const struct device *device = scan->inventory->devices[i];
+
+		for (size_t j = 0; device->unit == scan->unit && j < device->alias_count; j++)
+			rids[device->alias_rids[j]] = true;
+	}
+}
+
+/*
+ * The devices that the kernel puts behind this unit, then what only the tables know. The driver
+ * gives each alias an entry of its own, equal to its device's, so one without is a row, too.
+ */
 static struct error *read_requesters(const struct scan *scan)
 {
 	const size_t known = scan->inventory->device_count;
+	bool aliases[RIDS] = { false };
 	struct error *err = NULL;
+
+	mark_aliases(scan, aliases);
 
 	for (size_t i = 0; i < known && !err; i++) {
 		if (scan->inventory->devices[i]->unit == scan->unit &&
 		    scan->inventory->devices[i]->has_dma_rid)
 			err = read_requester(scan, scan->inventory->devices[i]);
 	}
-	for (unsigned int rid = 0; rid < 65536 && !err; rid++) {
+	for (unsigned int rid = 0; rid < RIDS && !err; rid++) {
 		bool alias = false;
 
-		if (!context_present(scan, (uint16_t)rid))
+		if (!aliases[rid] && !context_present(scan, (uint16_t)rid))
 			continue;
 		struct device *device = inventory_find_rid(scan->inventory, scan->unit->segment,
 							   (uint16_t)rid, &alias);
@@ -789,8 +807,9 @@ static struct error *read_ids(const struct scan *scan, uint64_t domain, struct s
 	return NULL;
 }
 
-static struct error *read_domain(const struct scan *scan, struct space *space)
+static struct error *read_domain(const void *arg, struct space *space)
 {
+	const struct scan *scan = arg;
 	const uint64_t domain = space->domain - scan->members[DOMAIN_COMMON].offset;
 	uint64_t root = 0;
 	uint64_t dirty = 0;
@@ -825,8 +844,9 @@ static struct error *read_domain(const struct scan *scan, struct space *space)
  * table unless the hardware passes through (hw_pass_through); a newer one is a bare static
  * object without a table.
  */
-static bool identity_has_table(const struct scan *scan, uint64_t common)
+static bool identity_has_table(const void *arg, uint64_t common)
 {
+	const struct scan *scan = arg;
 	uint64_t address = 0;
 	uint64_t si_domain = 0;
 	int32_t pass_through = 0;
@@ -841,28 +861,19 @@ static bool identity_has_table(const struct scan *scan, uint64_t common)
 	return !pass_through;
 }
 
-static struct error *fill_domain(void *arg, struct space *space, uint32_t type)
+static void set_passthrough(struct space *space, const char *why)
 {
-	const struct scan *scan = arg;
-
-	if (type == DOMAIN_BLOCKED) {
-		space_set_mode(space, SPACE_BLOCKED, "blocking domain");
-		return NULL;
-	}
-	if (type == DOMAIN_SVA)
-		return domain_set_mm(scan->kernel, space, &pt_format_vtd_fs);
-	if (type == DOMAIN_IDENTITY && !identity_has_table(scan, space->domain)) {
-		set_tree(space, 2, 0, false);
-		space_set_mode(space, SPACE_PASSTHROUGH, "identity domain");
-		return NULL;
-	}
-	if (type != DOMAIN_UNMANAGED && type != DOMAIN_DMA && type != DOMAIN_DMA_FQ &&
-	    type != DOMAIN_IDENTITY) {
-		space_set_mode(space, SPACE_UNKNOWN, "%s domains are not decoded yet", space->type);
-		return NULL;
-	}
-	return read_domain(scan, space);
+	set_tree(space, 2, 0, false);
+	space_set_mode(space, SPACE_PASSTHROUGH, "%s", why);
 }
+
+static const struct domain_family domains = {
+	.driver = "intel-iommu",
+	.process_format = &pt_format_vtd_fs,
+	.set_passthrough = set_passthrough,
+	.read = read_domain,
+	.identity_has_table = identity_has_table,
+};
 
 static struct error *discover(struct kernel *kernel, struct inventory *inventory)
 {
@@ -881,7 +892,7 @@ static struct error *discover(struct kernel *kernel, struct inventory *inventory
 	if (!err)
 		err = read_units(scan, head);
 	if (!err)
-		err = domains_discover(kernel, inventory, "intel-iommu", fill_domain, scan);
+		err = domains_discover(kernel, inventory, &domains, scan);
 	free(scan);
 	return err;
 }

@@ -24,7 +24,7 @@ enum space_view { VIEW_HW, VIEW_SW };
 enum space_mode {
 	SPACE_TABLE,	   /* by a page table: tree is valid */
 	SPACE_PASSTHROUGH, /* every address is its own translation */
-	SPACE_BLOCKED,	   /* nothing is translated */
+	SPACE_BLOCKED,	   /* nothing is translated; by hardware also where a value is reserved */
 	SPACE_UNKNOWN,	   /* could not be read; `reason` says why */
 };
 

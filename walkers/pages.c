@@ -133,9 +133,18 @@ enum {
 
 enum presence { ABSENT, PRESENT, NOT_KNOWN };
 
+/* Of every struct page that is looked at these are used; of a second or third one, others, too. */
+static const enum field page_fields[] = {
+	PAGE_FLAGS,	    PAGE_REFCOUNT,	PAGE_MAPPING,	 PAGE_PRIVATE,	  PAGE_TYPE,
+	PAGE_COMPOUND_HEAD, PAGE_COMPOUND_INFO, PAGE_MEMCG_DATA, PAGE_MEM_CGROUP,
+};
+
+enum { PAGE_FIELDS = sizeof(page_fields) / sizeof(page_fields[0]) };
+
 struct pages {
 	struct kernel *kernel;
 	struct member members[FIELDS];
+	struct part parts[PAGE_FIELDS]; /* where page_fields are; none: a length of 0 */
 	unsigned int shift;
 	uint32_t page_bytes;	  /* sizeof(struct page) */
 	uint64_t vmemmap;	  /* where the struct page of pfn 0 is, or would be */
@@ -201,7 +210,8 @@ static bool get(struct pages *pages, uint64_t base, enum field field, uint64_t *
 
 static bool load(struct pages *pages, uint64_t address, struct raw_page *ret)
 {
-	struct error *err = kernel_read(pages->kernel, address, ret->bytes, pages->page_bytes);
+	struct error *err = kernel_read_parts(pages->kernel, address, ret->bytes, pages->page_bytes,
+					      pages->parts, PAGE_FIELDS);
 	const bool ok = !err;
 
 	error_free(err);
@@ -357,16 +367,15 @@ static bool in_free_block(struct pages *pages, uint64_t pfn)
 /* A page of @head with no page type: hugetlb by the ways of before 6.9. */
 static bool is_old_hugetlb(struct pages *pages, uint64_t head)
 {
-	struct raw_page second;
+	const uint64_t second = head + pages->page_bytes;
+	uint64_t value = 0;
 
 	if (pages->types[TYPE_HUGETLB] && pages->type_numbers)
 		return false;
-	if (!load(pages, head + pages->page_bytes, &second))
-		return false;
 	if (pages->members[PAGE_COMPOUND_DTOR].present && pages->hugetlb_dtor >= 0)
-		return field_of(pages, &second, PAGE_COMPOUND_DTOR) ==
-		       (uint64_t)pages->hugetlb_dtor;
-	return flag_of(pages, field_of(pages, &second, PAGE_FLAGS), FLAG_HUGETLB);
+		return get(pages, second, PAGE_COMPOUND_DTOR, &value) &&
+		       value == (uint64_t)pages->hugetlb_dtor;
+	return get(pages, second, PAGE_FLAGS, &value) && flag_of(pages, value, FLAG_HUGETLB);
 }
 
 /* Do pins count in a number of their own, and is it above zero? -1: they do not. */
@@ -374,13 +383,12 @@ static int has_pin_count(struct pages *pages, uint64_t head)
 {
 	uint32_t count = 0;
 	uint64_t address = 0;
-	struct raw_page second;
+	uint64_t order = 0;
 
 	if (pages->members[FOLIO_PINCOUNT].present) {
 		address = head + pages->members[FOLIO_PINCOUNT].offset;
 	} else if (pages->members[PAGE_PINCOUNT].present &&
-		   load(pages, head + pages->page_bytes, &second) &&
-		   field_of(pages, &second, PAGE_COMPOUND_ORDER) > 1) {
+		   get(pages, head + pages->page_bytes, PAGE_COMPOUND_ORDER, &order) && order > 1) {
 		address = head + 2ULL * pages->page_bytes + pages->members[PAGE_PINCOUNT].offset;
 	}
 	struct error *err = address ? kernel_read(pages->kernel, address, &count, sizeof(count))
@@ -852,6 +860,12 @@ static struct error *find_layout(struct pages *pages)
 	if (!err && (pages->page_bytes < 32 || pages->page_bytes > STRUCT_PAGE_MAX))
 		err = error_new("struct page of %u bytes: page states are not known",
 				pages->page_bytes);
+	for (size_t i = 0; i < PAGE_FIELDS; i++) {
+		const struct member *member = &pages->members[page_fields[i]];
+
+		if (member->present && member->size <= sizeof(uint64_t))
+			pages->parts[i] = (struct part){ member->offset, member->size };
+	}
 	if (!err)
 		err = find_flags(pages);
 	if (!err)

@@ -347,6 +347,12 @@ static struct error *end_of_list(struct error *err, struct list_cursor *cursor)
 	return err;
 }
 
+/*
+ * Address spaces met so far, by their mm: roots may be smaller than a page (arm64), and of two in
+ * one page a set of pages knows only one. A struct mm_struct takes more than 512 bytes.
+ */
+enum { MM_TO_PAGE = 3 };
+
 struct error *process_for_each(struct kernel *kernel, process_visit *visit, void *arg)
 {
 	struct scan scan;
@@ -365,7 +371,7 @@ struct error *process_for_each(struct kernel *kernel, process_visit *visit, void
 
 		err = read_process(&scan, leader, &process);
 		if (!err && process.mm && process.known)
-			err = page_set_add(seen, process.tree.root, &added);
+			err = page_set_add(seen, process.mm << MM_TO_PAGE, &added);
 		if (!err && process.mm && added)
 			err = visit(arg, &process);
 	}

@@ -24,15 +24,9 @@
 #include "walkers/domains.h"
 #include "walkers/inventory.h"
 #include "walkers/io_pgtable.h"
+#include "walkers/smmu.h"
 
 enum field {
-	UNIT_LIST,
-	UNIT_DEVICE,
-	DEVICE_NAME,
-	DEVICE_IOMMU,
-	DEVICE_FWSPEC,
-	FWSPEC_COUNT,
-	FWSPEC_IDS,
 	SMMU_UNIT,
 	SMMU_BANKS,
 	SMMU_BANK_COUNT,
@@ -60,13 +54,6 @@ enum field {
 };
 
 static const struct type_query fields[FIELDS] = {
-	[UNIT_LIST] = { "iommu_device", "list", NULL },
-	[UNIT_DEVICE] = { "iommu_device", "dev", NULL },
-	[DEVICE_NAME] = { "device", "kobj.name", NULL },
-	[DEVICE_IOMMU] = { "device", "iommu", NULL },
-	[DEVICE_FWSPEC] = { "dev_iommu", "fwspec", NULL },
-	[FWSPEC_COUNT] = { "iommu_fwspec", "num_ids", NULL },
-	[FWSPEC_IDS] = { "iommu_fwspec", "ids", NULL },
 	[SMMU_UNIT] = { "arm_smmu_device", "iommu", "cbs" },
 	[SMMU_BANKS] = { "arm_smmu_device", "cbs", "cbs" },
 	[SMMU_BANK_COUNT] = { "arm_smmu_device", "num_context_banks", "cbs" },
@@ -365,18 +352,11 @@ static struct error *read_stream(const struct scan *scan, struct space *space, u
 static struct error *read_device(const struct scan *scan, const struct device *device)
 {
 	const uint64_t array = device->iommu_data + scan->members[MASTER_STREAMS].offset;
-	uint64_t dev_iommu = 0;
-	uint64_t fwspec = 0;
+	uint64_t ids = 0;
 	uint64_t count = 0;
 	int16_t groups[STREAMS_PER_DEVICE];
-	struct error *err = get(scan, device->address, DEVICE_IOMMU, &dev_iommu);
+	struct error *err = smmu_stream_ids(scan->kernel, device, STREAMS_PER_DEVICE, &ids, &count);
 
-	if (!err)
-		err = get(scan, dev_iommu, DEVICE_FWSPEC, &fwspec);
-	if (!err)
-		err = get(scan, fwspec, FWSPEC_COUNT, &count);
-	if (!err && count > STREAMS_PER_DEVICE)
-		err = error_new("it claims to have %" PRIu64 " StreamIDs", count);
 	if (!err)
 		err = kernel_read(scan->kernel, array, groups, count * sizeof(*groups));
 	for (uint64_t i = 0; i < count && !err; i++) {
@@ -396,8 +376,9 @@ static struct error *read_device(const struct scan *scan, const struct device *d
 	return inventory_warn(scan->inventory, err, device->name);
 }
 
-static struct error *read_unit(struct scan *scan, uint64_t iommu_device, const char *name)
+static struct error *read_unit(void *arg, uint64_t iommu_device, const char *name)
 {
+	struct scan *scan = arg;
 	const uint64_t smmu = iommu_device - scan->members[SMMU_UNIT].offset;
 	struct unit *unit = NULL;
 	struct error *err = inventory_add_unit(scan->inventory, &unit);
@@ -433,75 +414,38 @@ static struct error *read_unit(struct scan *scan, uint64_t iommu_device, const c
 	return err;
 }
 
-/* The class device of a unit is called smmu.ADDRESS (iommu_device_sysfs_add()). */
-static struct error *read_if_smmu(struct scan *scan, uint64_t iommu_device)
+static void set_passthrough(struct space *space, const char *why)
 {
-	static const char prefix[] = "smmu.";
-	char name[NAME_BYTES] = "";
-	uint64_t device = 0;
-	uint64_t text = 0;
-	struct error *err = get(scan, iommu_device, UNIT_DEVICE, &device);
-
-	if (!err && device)
-		err = get(scan, device, DEVICE_NAME, &text);
-	if (!err && text)
-		err = kernel_string(scan->kernel, text, name, sizeof(name));
-	if (err || strncmp(name, prefix, strlen(prefix)) != 0)
-		return err;
-	return read_unit(scan, iommu_device, name);
+	error_free(pt_geometry_init(&pt_format_lpae_s1, NULL, &space->tree.geometry));
+	space_set_mode(space, SPACE_PASSTHROUGH, "%s", why);
 }
 
-static struct error *read_units(struct scan *scan, uint64_t head)
-{
-	struct error *err = NULL;
-	struct list_cursor cursor = list_begin(head);
-
-	while (!err && list_next(scan->kernel, &cursor)) {
-		err = read_if_smmu(scan, cursor.node - scan->members[UNIT_LIST].offset);
-		err = inventory_warn(scan->inventory, err, "an SMMUv2");
-	}
-	return err ? err : inventory_warn(scan->inventory, cursor.error, "iommu_device_list");
-}
-
-static struct error *fill_domain(void *arg, struct space *space, uint32_t type)
+static struct error *read_domain(const void *arg, struct space *space)
 {
 	const struct scan *scan = arg;
 	uint64_t ops = 0;
 
-	switch (type) {
-	case DOMAIN_BLOCKED:
-		space_set_mode(space, SPACE_BLOCKED, "blocking domain");
-		return NULL;
-	case DOMAIN_IDENTITY:
-		error_free(pt_geometry_init(&pt_format_lpae_s1, NULL, &space->tree.geometry));
-		space_set_mode(space, SPACE_PASSTHROUGH, "identity domain");
-		return NULL;
-	case DOMAIN_UNMANAGED:
-	case DOMAIN_DMA:
-	case DOMAIN_DMA_FQ:
-		break;
-	default:
-		space_set_mode(space, SPACE_UNKNOWN, "%s domains are not decoded yet", space->type);
-		return NULL;
-	}
 	space->object = space->domain - scan->members[DOMAIN_COMMON].offset;
 	struct error *err = get(scan, space->object, DOMAIN_TABLE_OPS, &ops);
 	return err ? err : io_pgtable_fill(scan->kernel, ops, space);
 }
 
+static const struct domain_family domains = {
+	.driver = "arm-smmu",
+	.set_passthrough = set_passthrough,
+	.read = read_domain,
+};
+
 static struct error *discover(struct kernel *kernel, struct inventory *inventory)
 {
 	struct scan scan = { .kernel = kernel, .inventory = inventory };
-	uint64_t head = 0;
 
-	if (!kernel_symbol(kernel, "iommu_device_list", &head))
-		return NULL;
 	struct error *err = kernel_resolve(kernel, fields, scan.members, FIELDS);
 	/* A kernel without the driver has no such struct. */
 	if (err || !scan.members[SMMU_UNIT].present)
 		return err;
-	err = read_units(&scan, head);
-	return err ? err : domains_discover(kernel, inventory, "arm-smmu", fill_domain, &scan);
+	err = smmu_for_each(kernel, inventory, "smmu.", read_unit, &scan);
+	return err ? err : domains_discover(kernel, inventory, &domains, &scan);
 }
 
 const struct walker walker_smmu_v2 = {

@@ -22,15 +22,9 @@
 #include "walkers/domains.h"
 #include "walkers/inventory.h"
 #include "walkers/io_pgtable.h"
+#include "walkers/smmu.h"
 
 enum field {
-	UNIT_LIST,
-	UNIT_DEVICE,
-	DEVICE_NAME,
-	DEVICE_IOMMU,
-	DEVICE_FWSPEC,
-	FWSPEC_COUNT,
-	FWSPEC_IDS,
 	SMMU_UNIT,
 	SMMU_FEATURES,
 	STRTAB_BASE,	 /* up to 6.11: copies of the registers */
@@ -49,13 +43,6 @@ enum field {
 };
 
 static const struct type_query fields[FIELDS] = {
-	[UNIT_LIST] = { "iommu_device", "list", NULL },
-	[UNIT_DEVICE] = { "iommu_device", "dev", NULL },
-	[DEVICE_NAME] = { "device", "kobj.name", NULL },
-	[DEVICE_IOMMU] = { "device", "iommu", NULL },
-	[DEVICE_FWSPEC] = { "dev_iommu", "fwspec", NULL },
-	[FWSPEC_COUNT] = { "iommu_fwspec", "num_ids", NULL },
-	[FWSPEC_IDS] = { "iommu_fwspec", "ids", NULL },
 	[SMMU_UNIT] = { "arm_smmu_device", "iommu", "strtab_cfg" },
 	[SMMU_FEATURES] = { "arm_smmu_device", "features", "strtab_cfg" },
 	[STRTAB_BASE] = { "arm_smmu_device", "strtab_cfg.strtab_base", "strtab_cfg" },
@@ -557,23 +544,15 @@ static struct error *note_stream(struct scan *scan, uint32_t id)
 /* The StreamIDs of a device are in its firmware specification: they are not its requester ID. */
 static struct error *read_device(struct scan *scan, const struct device *device)
 {
-	uint64_t iommu = 0;
-	uint64_t fwspec = 0;
+	uint64_t ids = 0;
 	uint64_t count = 0;
-	struct error *err = get(scan, device->address, DEVICE_IOMMU, &iommu);
+	struct error *err = smmu_stream_ids(scan->kernel, device, STREAMS_PER_DEVICE, &ids, &count);
 
-	if (!err && iommu)
-		err = get(scan, iommu, DEVICE_FWSPEC, &fwspec);
-	if (!err && fwspec)
-		err = get(scan, fwspec, FWSPEC_COUNT, &count);
-	if (!err && count > STREAMS_PER_DEVICE)
-		err = error_new("it claims to have %" PRIu64 " StreamIDs", count);
 	for (uint64_t i = 0; i < count && !err; i++) {
 		struct stream stream = { .device = device };
 
-		err = kernel_read(scan->kernel,
-				  fwspec + scan->members[FWSPEC_IDS].offset + i * sizeof(stream.id),
-				  &stream.id, sizeof(stream.id));
+		err = kernel_read(scan->kernel, ids + i * sizeof(stream.id), &stream.id,
+				  sizeof(stream.id));
 		memcpy(stream.name, device->name, sizeof(stream.name));
 		if (i)
 			snprintf(stream.name, sizeof(stream.name), "%.40s sid=0x%" PRIx32,
@@ -709,8 +688,9 @@ static struct error *read_devices(struct scan *scan)
 	return err ? err : read_strangers(scan);
 }
 
-static struct error *read_unit(struct scan *scan, uint64_t iommu_device, const char *name)
+static struct error *read_unit(void *arg, uint64_t iommu_device, const char *name)
 {
+	struct scan *scan = arg;
 	const uint64_t smmu = iommu_device - scan->members[SMMU_UNIT].offset;
 	struct unit *unit = NULL;
 	struct error *err = inventory_add_unit(scan->inventory, &unit);
@@ -737,38 +717,9 @@ static struct error *read_unit(struct scan *scan, uint64_t iommu_device, const c
 	return err;
 }
 
-/* The class device of a unit is called smmu3.ADDRESS (iommu_device_sysfs_add()). */
-static struct error *read_if_smmu(struct scan *scan, uint64_t iommu_device)
+static struct error *read_domain(const void *arg, struct space *space)
 {
-	static const char prefix[] = "smmu3.";
-	char name[NAME_BYTES] = "";
-	uint64_t device = 0;
-	uint64_t at = 0;
-	struct error *err = get(scan, iommu_device, UNIT_DEVICE, &device);
-
-	if (!err && device)
-		err = get(scan, device, DEVICE_NAME, &at);
-	if (!err && at)
-		err = kernel_string(scan->kernel, at, name, sizeof(name));
-	if (err || strncmp(name, prefix, sizeof(prefix) - 1) != 0)
-		return err;
-	return read_unit(scan, iommu_device, name);
-}
-
-static struct error *read_units(struct scan *scan, uint64_t head)
-{
-	struct error *err = NULL;
-	struct list_cursor cursor = list_begin(head);
-
-	while (!err && list_next(scan->kernel, &cursor)) {
-		err = read_if_smmu(scan, cursor.node - scan->members[UNIT_LIST].offset);
-		err = inventory_warn(scan->inventory, err, "an SMMUv3");
-	}
-	return err ? err : inventory_warn(scan->inventory, cursor.error, "iommu_device_list");
-}
-
-static struct error *read_domain(const struct scan *scan, struct space *space)
-{
+	const struct scan *scan = arg;
 	enum { STAGE_1 = 0, STAGE_2 = 1 };
 	const enum field asid = scan->members[DOMAIN_ASID].present ? DOMAIN_ASID : DOMAIN_ASID_OLD;
 	uint64_t ops = 0;
@@ -792,31 +743,15 @@ static struct error *read_domain(const struct scan *scan, struct space *space)
 	return err ? err : io_pgtable_fill(scan->kernel, ops, space);
 }
 
-static struct error *fill_domain(void *arg, struct space *space, uint32_t type)
-{
-	switch (type) {
-	case DOMAIN_BLOCKED:
-		space_set_mode(space, SPACE_BLOCKED, "blocking domain");
-		return NULL;
-	case DOMAIN_IDENTITY:
-		set_passthrough(space, "identity domain");
-		return NULL;
-	case DOMAIN_UNMANAGED:
-	case DOMAIN_DMA:
-	case DOMAIN_DMA_FQ:
-		return read_domain(arg, space);
-	default:
-		space_set_mode(space, SPACE_UNKNOWN, "%s domains are not decoded yet", space->type);
-		return NULL;
-	}
-}
+static const struct domain_family domains = {
+	.driver = "arm-smmu-v3",
+	.process_format = &pt_format_lpae_s1,
+	.set_passthrough = set_passthrough,
+	.read = read_domain,
+};
 
 static struct error *discover(struct kernel *kernel, struct inventory *inventory)
 {
-	uint64_t head = 0;
-
-	if (!kernel_symbol(kernel, "iommu_device_list", &head))
-		return NULL;
 	struct scan *scan = calloc(1, sizeof(*scan));
 	if (!scan)
 		return error_no_memory();
@@ -826,9 +761,9 @@ static struct error *discover(struct kernel *kernel, struct inventory *inventory
 	struct error *err = kernel_resolve(kernel, fields, scan->members, FIELDS);
 	/* A kernel without the driver has no such struct. */
 	if (!err && scan->members[SMMU_UNIT].present)
-		err = read_units(scan, head);
+		err = smmu_for_each(kernel, inventory, "smmu3.", read_unit, scan);
 	if (!err)
-		err = domains_discover(kernel, inventory, "arm-smmu-v3", fill_domain, scan);
+		err = domains_discover(kernel, inventory, &domains, scan);
 	free(scan);
 	return err;
 }

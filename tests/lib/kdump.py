@@ -23,6 +23,10 @@ class Kdump:
         half = self.bitmap_blocks * self.block // 2
         self.dumped = bytes(self.data[bitmap + half:bitmap + 2 * half])
         self.descriptors = (1 + self.sub + self.bitmap_blocks) * self.block
+        self._number()
+
+    def _number(self):
+        """Which of the dump's pages a page is; those left out have no number."""
         self.number = {}
         for byte, bits in enumerate(self.dumped):
             for bit in range(8):
@@ -51,6 +55,16 @@ class Kdump:
         at = self._descriptor(phys)
         struct.pack_into("<QII", self.data, at, len(self.data), self.block, 0)
         self.data += page
+
+    def remove_page(self, phys):
+        """As makedumpfile leaves a page out: no bit, no descriptor. Data stay where they are."""
+        at, end = self._descriptor(phys), self.descriptors + 24 * len(self.number)
+        self.data[at:end] = self.data[at + 24:end] + bytes(24)
+        frame = phys // self.block
+        half = (1 + self.sub) * self.block + self.bitmap_blocks * self.block // 2
+        self.data[half + frame // 8] &= ~(1 << frame % 8)
+        self.dumped = bytes(self.data[half:half + len(self.dumped)])
+        self._number()
 
     def read(self, phys, length=8):
         page = self.read_page(phys)

@@ -28,15 +28,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, ROOM = 1 << 20, FILE_PAGES = 16 };
+enum { ROOM = 1 << 20, FILE_PAGES = 16, TABLE_MAX = 8192 };
 
-#define SZ_2M (1UL << 21)
 #define SZ_1G (1UL << 30)
 
 #ifndef MADV_GUARD_INSTALL
 enum { MADV_GUARD_INSTALL = 102 }; /* since 6.13 */
 #endif
-enum { HUGE_2M = 21 << 26, HUGE_1G = 30 << 26 }; /* MAP_HUGE_* */
+enum { HUGE_SHIFT = 26, HUGE_1G = 30 << HUGE_SHIFT }; /* MAP_HUGE_* */
 
 /* Bits of an entry of /proc/PID/pagemap: Documentation/admin-guide/mm/pagemap.rst. */
 #define PM_FRAME ((1ULL << 55) - 1)
@@ -47,6 +46,9 @@ enum { HUGE_2M = 21 << 26, HUGE_1G = 30 << 26 }; /* MAP_HUGE_* */
 #define PM_PRESENT (1ULL << 63)
 
 static const char *label;
+/* The kernel's page, and what a table of them maps: 2 MiB of 4K pages, 32 MiB of 16K pages. */
+static size_t page;
+static size_t table;
 static uintptr_t next_address = 0x1000000000;
 /* Guard regions, which only newer kernels show in pagemap. */
 static uintptr_t guard_start;
@@ -56,7 +58,7 @@ static int thread_id;
 /* Static, so that writing down what there is allocates nothing. */
 static char text[2][ROOM];
 static char maps[2][1 << 16];
-static uint64_t entries[SZ_2M / PAGE];
+static uint64_t entries[TABLE_MAX];
 
 __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *format, ...)
 {
@@ -74,7 +76,7 @@ __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *form
 /* Each mapping in a region of its own, aligned to its largest page, with a hole behind it. */
 static char *map(size_t size, int prot, int flags, int fd)
 {
-	size_t step = size >= SZ_1G ? SZ_1G : SZ_2M;
+	size_t step = size >= SZ_1G ? SZ_1G : table;
 	char *memory;
 
 	next_address = (next_address + step - 1) / step * step;
@@ -87,21 +89,21 @@ static char *map(size_t size, int prot, int flags, int fd)
 
 static void write_to(char *memory, size_t size)
 {
-	for (size_t at = 0; at < size; at += PAGE)
+	for (size_t at = 0; at < size; at += page)
 		*(volatile uint64_t *)(memory + at) = (uintptr_t)memory + at;
 }
 
 static void read_from(const char *memory, size_t size)
 {
-	for (size_t at = 0; at < size; at += PAGE)
+	for (size_t at = 0; at < size; at += page)
 		(void)*(const volatile char *)(memory + at);
 }
 
 static char *small_pages(size_t pages)
 {
-	char *memory = map(pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	char *memory = map(pages * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 
-	if (!memory || madvise(memory, pages * PAGE, MADV_NOHUGEPAGE))
+	if (!memory || madvise(memory, pages * page, MADV_NOHUGEPAGE))
 		die("no anonymous memory");
 	return memory;
 }
@@ -110,7 +112,7 @@ static char *written_pages(size_t pages)
 {
 	char *memory = small_pages(pages);
 
-	write_to(memory, pages * PAGE);
+	write_to(memory, pages * page);
 	return memory;
 }
 
@@ -132,18 +134,18 @@ static void map_permissions(void)
 	char *memory;
 
 	for (size_t i = 0; i < sizeof(prots) / sizeof(*prots); i++)
-		protect(written_pages(8), 8 * PAGE, prots[i]);
+		protect(written_pages(8), 8 * page, prots[i]);
 	/* Neighbours in one table, with a hole that was never touched. */
 	memory = written_pages(16);
 	for (int i = 0; i < 16; i++)
-		protect(memory + i * PAGE, PAGE, prots[i % 5]);
+		protect(memory + i * page, page, prots[i % 5]);
 	/* Without access and never touched: nothing is there. */
-	protect(small_pages(8), 8 * PAGE, PROT_NONE);
+	protect(small_pages(8), 8 * page, PROT_NONE);
 	/* Only read: the page of zeros. */
-	read_from(small_pages(8), 8 * PAGE);
+	read_from(small_pages(8), 8 * page);
 	memory = small_pages(64);
 	for (int i = 0; i < 64; i += 3)
-		write_to(memory + i * PAGE, PAGE);
+		write_to(memory + i * page, page);
 }
 
 static void map_files(void)
@@ -152,45 +154,46 @@ static void map_files(void)
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	char *memory;
 
-	if (fd < 0 || ftruncate(fd, FILE_PAGES * PAGE))
+	if (fd < 0 || ftruncate(fd, FILE_PAGES * page))
 		die("%s", path);
-	memory = map(FILE_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+	memory = map(FILE_PAGES * page, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
 	if (!memory)
 		die("cannot map %s", path);
-	write_to(memory, FILE_PAGES * PAGE);
-	read_from(map(FILE_PAGES * PAGE, PROT_READ, MAP_SHARED, fd), FILE_PAGES * PAGE);
-	read_from(map(FILE_PAGES * PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd),
-		  FILE_PAGES * PAGE);
+	write_to(memory, FILE_PAGES * page);
+	read_from(map(FILE_PAGES * page, PROT_READ, MAP_SHARED, fd), FILE_PAGES * page);
+	read_from(map(FILE_PAGES * page, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd),
+		  FILE_PAGES * page);
 	/* Private and writable: what was only read is still the file's. */
-	memory = map(FILE_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd);
-	read_from(memory, FILE_PAGES * PAGE);
-	write_to(memory + 4 * PAGE, 4 * PAGE);
+	memory = map(FILE_PAGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd);
+	read_from(memory, FILE_PAGES * page);
+	write_to(memory + 4 * page, 4 * page);
 	close(fd);
 }
 
 static void map_huge(void)
 {
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	const int huge = __builtin_ctzl(table) << HUGE_SHIFT;
 	static const int prots[] = { PROT_READ | PROT_WRITE, PROT_READ, PROT_NONE };
 	char *memory;
 
 	for (size_t i = 0; i < 3; i++) {
-		memory = map(SZ_2M, PROT_READ | PROT_WRITE, flags, -1);
-		if (!memory || madvise(memory, SZ_2M, MADV_HUGEPAGE))
+		memory = map(table, PROT_READ | PROT_WRITE, flags, -1);
+		if (!memory || madvise(memory, table, MADV_HUGEPAGE))
 			die("no memory for a transparent huge page");
-		write_to(memory, SZ_2M);
-		protect(memory, SZ_2M, prots[i]);
+		write_to(memory, table);
+		protect(memory, table, prots[i]);
 	}
 	for (size_t i = 0; i < 3; i++) {
-		memory = map(SZ_2M, PROT_READ | PROT_WRITE, flags | MAP_HUGETLB | HUGE_2M, -1);
+		memory = map(table, PROT_READ | PROT_WRITE, flags | MAP_HUGETLB | huge, -1);
 		if (!memory)
-			die("no huge page of 2 MiB");
-		write_to(memory, SZ_2M);
-		protect(memory, SZ_2M, prots[i]);
+			die("no huge page");
+		write_to(memory, table);
+		protect(memory, table, prots[i]);
 	}
 	memory = map(SZ_1G, PROT_READ | PROT_WRITE, flags | MAP_HUGETLB | HUGE_1G, -1);
 	if (memory)
-		write_to(memory, PAGE);
+		write_to(memory, page);
 }
 
 static uint64_t pagemap_entry(const char *memory)
@@ -198,7 +201,7 @@ static uint64_t pagemap_entry(const char *memory)
 	uint64_t entry = 0;
 	int fd = open("/proc/self/pagemap", O_RDONLY);
 
-	if (fd < 0 || pread(fd, &entry, 8, (off_t)((uintptr_t)memory / PAGE * 8)) != 8)
+	if (fd < 0 || pread(fd, &entry, 8, (off_t)((uintptr_t)memory / page * 8)) != 8)
 		die("pagemap");
 	close(fd);
 	return entry;
@@ -210,10 +213,10 @@ static void page_out(char *memory, size_t pages)
 	for (int tries = 0; tries < 50; tries++) {
 		bool all = true;
 
-		if (madvise(memory, pages * PAGE, MADV_PAGEOUT))
+		if (madvise(memory, pages * page, MADV_PAGEOUT))
 			die("MADV_PAGEOUT");
 		for (size_t i = 0; i < pages; i++)
-			all &= (pagemap_entry(memory + i * PAGE) & PM_SWAPPED) != 0;
+			all &= (pagemap_entry(memory + i * page) & PM_SWAPPED) != 0;
 		if (all)
 			return;
 		usleep(100000);
@@ -228,8 +231,8 @@ static void map_swapped(void)
 	page_out(memory, 24);
 	memory = written_pages(8);
 	page_out(memory, 8);
-	protect(memory, 4 * PAGE, PROT_NONE);
-	protect(memory + 4 * PAGE, 4 * PAGE, PROT_READ);
+	protect(memory, 4 * page, PROT_NONE);
+	protect(memory + 4 * page, 4 * page, PROT_READ);
 }
 
 /* What not every kernel can do. */
@@ -237,12 +240,12 @@ static void map_special(void)
 {
 	char *memory = written_pages(8);
 
-	if (madvise(memory + 2 * PAGE, PAGE, MADV_HWPOISON))
+	if (madvise(memory + 2 * page, page, MADV_HWPOISON))
 		fprintf(stderr, "procmap: no MADV_HWPOISON\n");
 	memory = written_pages(8);
-	if (madvise(memory + 2 * PAGE, 4 * PAGE, MADV_GUARD_INSTALL) == 0) {
-		guard_start = (uintptr_t)memory + 2 * PAGE;
-		guard_end = guard_start + 4 * PAGE;
+	if (madvise(memory + 2 * page, 4 * page, MADV_GUARD_INSTALL) == 0) {
+		guard_start = (uintptr_t)memory + 2 * page;
+		guard_end = guard_start + 4 * page;
 	}
 }
 
@@ -256,22 +259,22 @@ static void map_write_protected(void)
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 
 	registration.range.start = (uintptr_t)memory;
-	registration.range.len = 8 * PAGE;
-	protection.range.start = (uintptr_t)memory + PAGE;
-	protection.range.len = 4 * PAGE;
+	registration.range.len = 8 * page;
+	protection.range.start = (uintptr_t)memory + page;
+	protection.range.len = 4 * page;
 	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &registration) ||
 	    ioctl(fd, UFFDIO_WRITEPROTECT, &protection)) {
 		fprintf(stderr, "procmap: no userfaultfd\n");
 		return;
 	}
-	page_out(memory + 2 * PAGE, 1);
+	page_out(memory + 2 * page, 1);
 }
 
 static void *sleep_for_ever(void *arg)
 {
 	__atomic_store_n(&thread_id, (int)syscall(SYS_gettid), __ATOMIC_RELEASE);
 	for (;;)
-		syscall(SYS_pause);
+		syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
 	return arg;
 }
 
@@ -358,13 +361,13 @@ static void set_permission(struct record *record, const char *vma, uint64_t entr
 
 static void add_page(uint64_t address, const char *vma, uint64_t entry)
 {
-	struct record record = { .start = address, .length = PAGE };
+	struct record record = { .start = address, .length = page };
 
 	if (address >= guard_start && address < guard_end) {
 		strcpy(record.kind, "guard");
 	} else if (entry & PM_PRESENT) {
 		strcpy(record.kind, "present");
-		record.first = (entry & PM_FRAME) * PAGE;
+		record.first = (entry & PM_FRAME) * page;
 		if (strncmp(vma, "---", 3) == 0) {
 			strcpy(record.kind, "protnone");
 			strcpy(record.perm, "---");
@@ -383,13 +386,13 @@ static void add_page(uint64_t address, const char *vma, uint64_t entry)
 
 static void add_pages(int pagemap, uint64_t start, uint64_t end, const char *vma)
 {
-	for (uint64_t at = start; at < end; at += SZ_2M) {
-		const uint64_t bytes = (end - at < SZ_2M ? end - at : SZ_2M) / PAGE * 8;
+	for (uint64_t at = start; at < end; at += table) {
+		const uint64_t bytes = (end - at < table ? end - at : table) / page * 8;
 
-		if (pread(pagemap, entries, bytes, (off_t)(at / PAGE * 8)) != (ssize_t)bytes)
+		if (pread(pagemap, entries, bytes, (off_t)(at / page * 8)) != (ssize_t)bytes)
 			die("pagemap");
 		for (uint64_t i = 0; i < bytes / 8; i++)
-			add_page(at + i * PAGE, vma, entries[i]);
+			add_page(at + i * page, vma, entries[i]);
 	}
 	put_record();
 }
@@ -430,8 +433,8 @@ static uint64_t page_size(const char *smaps, const char *perm, uint64_t size)
 		sum += kilobytes(smaps, large[i]);
 	/* Of what is without access smaps does not count transparent huge pages. */
 	if (sum == 0)
-		return perm[0] == 'r' || base > PAGE || size < SZ_2M ? base : 0;
-	return sum == size ? SZ_2M : 0;
+		return perm[0] == 'r' || base > page || size < table ? base : 0;
+	return sum == size ? table : 0;
 }
 
 /* smaps: a line as in maps, then lines "Name: value". */
@@ -518,6 +521,8 @@ int main(int argc, char **argv)
 	if (argc != 3)
 		return EXIT_FAILURE;
 	label = argv[1];
+	page = (size_t)sysconf(_SC_PAGESIZE);
+	table = page / 8 * page;
 	signal(SIGBUS, on_sigbus);
 	start_thread();
 	map_permissions();

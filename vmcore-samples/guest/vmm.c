@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "secret.h"
@@ -84,6 +85,8 @@ static bool accessed_bits = true;
 static bool page_modification_log;
 static bool huge_not_executable;
 static bool gigantic_leaves = true;
+/* Before 5.15 the old MMU does not map the neighbours behind the last mapped page of the eight. */
+static bool maps_trailing = true;
 
 __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *format, ...)
 {
@@ -286,6 +289,8 @@ static void map_neighbours(uint32_t address_space, uint64_t gpa)
 			stop += PAGE;
 			continue;
 		}
+		if (stop == end && !maps_trailing)
+			return;
 		if (!slot || slot->flags || stop > slot->gpa + slot->size)
 			return;
 		for (; at < stop && host_writable(slot, at); at += PAGE, mapped++)
@@ -601,6 +606,16 @@ static void read_parameters(void)
 	}
 }
 
+static void read_release(void)
+{
+	struct utsname host;
+	unsigned int major, minor;
+
+	if (uname(&host) || sscanf(host.release, "%u.%u", &major, &minor) != 2)
+		die("no kernel release");
+	maps_trailing = major > 5 || (major == 5 && minor >= 15);
+}
+
 static const char *permissions(uint8_t state, uint64_t size)
 {
 	if (size > PAGE && huge_not_executable)
@@ -760,6 +775,7 @@ int main(int argc, char **argv)
 	if (optind < argc)
 		open_container(argv[optind]);
 	read_parameters();
+	read_release();
 	make_vm();
 	char *memory = small_pages(8);
 	fill_scattered(memory, 8);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * Map and unmap without end through VFIO while somebody reads the live tables, and judge what was read.
+ * Map and unmap without end through VFIO while somebody reads the live tables, and judge what was
+ * read.
  *
  * churn run LOG DEVICE SECONDS	map, unmap, give tables and the whole container back, in a loop
  * churn judge LOG SPACE <CSV	hold each row of `iommupt pagemap --each --format csv` against LOG
  *
  * LOG is shared memory: which pages may lie at which IOVA, and which have ever. A page's place in
- * memory comes from /proc/self/pagemap; a pair is logged before it is mapped, so that what is not in
- * LOG was at no time there. Each IOVA has only PAIRS of the POOL pages that it could ever have: a
- * table that was read under a wrong address shows.
+ * memory comes from /proc/self/pagemap; a pair is logged before it is mapped, so that what is not
+ * in LOG was at no time there. Each IOVA has only PAIRS of the POOL pages that it could ever have:
+ * a table that was read under a wrong address shows.
  *
  * Pages of tables that were given back come back as users' pages: those that churn fills meanwhile
  * look like tables of any format, and lead to a page (`bait`) that is never mapped.
@@ -47,10 +48,10 @@ static const uint64_t STATIC_IOVA = 0x2000000000;
 static const uint64_t STATIC_STEP = 0x8000000;
 
 struct log {
-	uint64_t pool[POOL];		 /* physical addresses */
-	uint64_t stays[STATIC_PAGES];	 /* those that stay mapped while there is a container */
+	uint64_t pool[POOL];	      /* physical addresses */
+	uint64_t stays[STATIC_PAGES]; /* those that stay mapped while there is a container */
 	uint64_t bait;
-	uint8_t ever[SLOTS][PAIRS];	 /* set before the pair is mapped */
+	uint8_t ever[SLOTS][PAIRS]; /* set before the pair is mapped */
 	volatile uint64_t maps, unmaps, tables, containers, children;
 	/* Odd while there is a container with all static pages in it. */
 	volatile uint64_t generation;
@@ -113,11 +114,9 @@ static void open_log(const char *path, bool create)
 
 static char *allocate(size_t size)
 {
-	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (memory == MAP_FAILED || madvise(memory, size, MADV_NOHUGEPAGE) ||
-	    mlock(memory, size))
+	if (memory == MAP_FAILED || madvise(memory, size, MADV_NOHUGEPAGE) || mlock(memory, size))
 		die("no memory");
 	memset(memory, 1, size);
 	return memory;
@@ -205,8 +204,9 @@ static void map_slot(unsigned int slot)
 /* Words that are valid entries, tables or leaves, in all formats, and lead to the bait. */
 static void fill_with_bait(char *memory, size_t size)
 {
-	static const uint64_t bits[] = { 0x3, 0x7, 0x67, 0x743, 0x7c3, 0x6000000000000001,
-					 0x6000000000000201, 0xff };
+	static const uint64_t bits[] = {
+		0x3, 0x7, 0x67, 0x743, 0x7c3, 0x6000000000000001, 0x6000000000000201, 0xff
+	};
 	uint64_t *words = (uint64_t *)memory;
 
 	for (size_t i = 0; i < size / sizeof(*words); i++)
