@@ -6,9 +6,16 @@
  */
 #include "tests/tests.h"
 
+#include <elf.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "formats/format.h"
+#include "target/backends.h"
+#include "target/kallsyms.h"
 #include "tests/fake_memory.h"
 #include "walkers/engine.h"
 #include "walkers/live.h"
@@ -318,6 +325,136 @@ static void test_translate_of_tree_gone(void)
 	memory_close(host.memory.inner);
 }
 
+/* A file in the manner of /proc/kcore; the caller closes it. */
+static int make_kcore(const Elf64_Phdr *segments, uint16_t count, const char *notes, size_t len)
+{
+	Elf64_Ehdr header = {
+		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB },
+		.e_type = ET_CORE,
+		.e_machine = EM_X86_64,
+		.e_phoff = sizeof(header),
+		.e_phentsize = sizeof(Elf64_Phdr),
+		.e_phnum = count,
+	};
+	const int fd = memfd_create("kcore", MFD_CLOEXEC);
+
+	CU_ASSERT_FATAL(fd >= 0);
+	CU_ASSERT_EQUAL(pwrite(fd, &header, sizeof(header), 0), (ssize_t)sizeof(header));
+	CU_ASSERT_EQUAL(pwrite(fd, segments, count * sizeof(*segments), sizeof(header)),
+			(ssize_t)(count * sizeof(*segments)));
+	CU_ASSERT_EQUAL(pwrite(fd, notes, len, 0x800), (ssize_t)len);
+	/* Each word of what is physical says where it is in the file. */
+	for (uint64_t at = 0x1000; at < 0x8000; at += sizeof(at))
+		CU_ASSERT_EQUAL(pwrite(fd, &at, sizeof(at), (off_t)at), (ssize_t)sizeof(at));
+	return fd;
+}
+
+static uint64_t word_at(struct memory *memory, uint64_t phys)
+{
+	uint64_t word = 0;
+
+	return memory_read(memory, phys, &word, sizeof(word)) == BLOCK_OK ? word : 0;
+}
+
+/* Vmalloc space, the kernel's image inside memory, and two pieces of memory side by side. */
+static void test_kcore(void)
+{
+	static const char notes[] = "\x0b\0\0\0\x06\0\0\0\0\0\0\0VMCOREINFO\0\0A=bcd\n";
+	const Elf64_Phdr segments[] = {
+		{ .p_type = PT_NOTE, .p_offset = 0x800, .p_filesz = sizeof(notes) - 1 },
+		{ .p_type = PT_LOAD, .p_paddr = UINT64_MAX, .p_offset = 0x1000, .p_memsz = 0x1000 },
+		{ .p_type = PT_LOAD, .p_paddr = 0x101000, .p_offset = 0x7000, .p_memsz = 0x1000 },
+		{ .p_type = PT_LOAD, .p_paddr = 0x100000, .p_offset = 0x2000, .p_memsz = 0x3000 },
+		{ .p_type = PT_LOAD, .p_paddr = 0x103000, .p_offset = 0x6000, .p_memsz = 0x1000 },
+	};
+	struct memory *memory = NULL;
+	uint64_t across[2] = { 0 };
+	uint64_t start = 0, end = 0;
+
+	CU_ASSERT_PTR_NULL_FATAL(memory_kcore_open(
+		"kcore", make_kcore(segments, 5, notes, sizeof(notes) - 1), &memory));
+	CU_ASSERT(memory->live);
+	CU_ASSERT_EQUAL(memory->arch, ARCH_X86_64);
+	CU_ASSERT_STRING_EQUAL(memory->vmcoreinfo, "A=bcd\n");
+	CU_ASSERT_EQUAL(word_at(memory, 0x100000), 0x2000);
+	CU_ASSERT_EQUAL(word_at(memory, 0x101008), 0x3008);
+	CU_ASSERT_EQUAL(word_at(memory, 0x103ff8), 0x6ff8);
+	CU_ASSERT_EQUAL(memory_read(memory, 0x102ff8, across, sizeof(across)), BLOCK_OK);
+	CU_ASSERT_EQUAL(across[0], 0x4ff8);
+	CU_ASSERT_EQUAL(across[1], 0x6000);
+	CU_ASSERT_EQUAL(memory_read(memory, 0xffff8, across, sizeof(across)), BLOCK_OUTSIDE);
+	CU_ASSERT_EQUAL(memory_read(memory, 0x103ff8, across, sizeof(across)), BLOCK_OUTSIDE);
+	CU_ASSERT_EQUAL(memory->ops->probe(memory, 0x104000), BLOCK_OUTSIDE);
+	CU_ASSERT(memory_next_ram(memory, 0, &start, &end));
+	CU_ASSERT_EQUAL(start, 0x100000);
+	CU_ASSERT_EQUAL(end, 0x104000);
+	CU_ASSERT_FALSE(memory_next_ram(memory, end, &start, &end));
+	memory_close(memory);
+}
+
+/* Memory is plugged in: where everything is in the file moves. */
+static void test_kcore_grows(void)
+{
+	const Elf64_Phdr one = {
+		.p_type = PT_LOAD, .p_paddr = 0x100000, .p_offset = 0x2000, .p_memsz = 0x1000
+	};
+	const Elf64_Phdr two[] = {
+		{ .p_type = PT_LOAD, .p_paddr = 0x100000, .p_offset = 0x3000, .p_memsz = 0x1000 },
+		{ .p_type = PT_LOAD, .p_paddr = 0x200000, .p_offset = 0x4000, .p_memsz = 0x1000 },
+	};
+	const int fd = make_kcore(&one, 1, "", 0);
+	const int again = make_kcore(two, 2, "", 0);
+	char head[0x800];
+	struct memory *memory = NULL;
+
+	CU_ASSERT_PTR_NULL_FATAL(memory_kcore_open("kcore", fd, &memory));
+	CU_ASSERT_EQUAL(word_at(memory, 0x100000), 0x2000);
+	CU_ASSERT_EQUAL(pread(again, head, sizeof(head), 0), (ssize_t)sizeof(head));
+	CU_ASSERT_EQUAL(pwrite(fd, head, sizeof(head), 0), (ssize_t)sizeof(head));
+	CU_ASSERT_EQUAL(word_at(memory, 0x100008), 0x3008);
+	CU_ASSERT_EQUAL(word_at(memory, 0x200000), 0x4000);
+	memory_close(memory);
+	close(again);
+}
+
+static bool open_text(const char *text, struct symbols **ret)
+{
+	char path[64];
+	const int fd = memfd_create("kallsyms", MFD_CLOEXEC);
+
+	CU_ASSERT_FATAL(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	CU_ASSERT_PTR_NULL(kallsyms_open_text(path, ret));
+	close(fd);
+	return *ret;
+}
+
+static void test_kallsyms_text(void)
+{
+	struct symbols *symbols = NULL;
+	uint64_t address[2] = { 0 };
+
+	CU_ASSERT_FATAL(open_text("0000000000000000 A fixed_percpu_data\n"
+				  "ffffffff81000000 T _stext\n"
+				  "ffffffffc0001000 t helper\t[vfio]\n"
+				  "ffffffffc0002000 t helper\t[kvm]\nnonsense\n",
+				  &symbols));
+	CU_ASSERT_EQUAL(symbols->ops->find(symbols, "_stext", address, 2), 1);
+	CU_ASSERT_EQUAL(address[0], 0xffffffff81000000);
+	CU_ASSERT_EQUAL(symbols->ops->find(symbols, "helper", address, 2), 2);
+	CU_ASSERT_EQUAL(address[1], 0xffffffffc0002000);
+	CU_ASSERT_EQUAL(symbols->ops->find(symbols, "nonsense", address, 2), 0);
+	CU_ASSERT_EQUAL(kallsyms_count(symbols), 4);
+	symbols->ops->destroy(symbols);
+	/* What kptr_restrict does. */
+	CU_ASSERT_FALSE(open_text("0000000000000000 A fixed_percpu_data\n"
+				  "0000000000000000 T _stext\n",
+				  &symbols));
+	CU_ASSERT_FALSE(open_text("", &symbols));
+	CU_ASSERT_PTR_NULL(kallsyms_open_text("/nowhere/kallsyms", &symbols));
+	CU_ASSERT_PTR_NULL(symbols);
+}
+
 void suite_live(void)
 {
 	CU_pSuite suite = CU_add_suite("live", NULL, NULL);
@@ -334,4 +471,7 @@ void suite_live(void)
 	CU_add_test(suite, "entry never rests", test_entry_never_rests);
 	CU_add_test(suite, "dump is read once", test_dump_is_read_once);
 	CU_add_test(suite, "translate of tree gone", test_translate_of_tree_gone);
+	CU_add_test(suite, "kcore", test_kcore);
+	CU_add_test(suite, "kcore grows", test_kcore_grows);
+	CU_add_test(suite, "kallsyms as text", test_kallsyms_text);
 }
