@@ -132,6 +132,13 @@ bench: deps
 	$(MAKE) all $(BUILD)/bench/make_tables $(BUILD)/bench/read_limit $(BUILD)/bench/print_rows
 	bench/run $(BUILD)
 
+# The running kernel of guests is read while its tables change, x86-64 and arm64.
+check-live: deps
+	$(MAKE) all
+	scripts/install-packages vmcore-samples/packages vmcore-samples/packages-arm64
+	scripts/install-packages scripts/packages-aarch64
+	tests/check-live $(BUILD)
+
 samples: deps
 	scripts/install-packages vmcore-samples/packages vmcore-samples/packages-arm64
 	vmcore-samples/build --all
@@ -186,6 +193,7 @@ help:
 	@echo 'make demo                 install what is missing, build, show the main job'
 	@echo 'make check                install what is missing, build, run every test'
 	@echo 'make check-kernels        boot and compare every recipe of vmcore-samples/'
+	@echo 'make check-live           in guests, the running kernel is read while its tables change'
 	@echo 'make check-aarch64        an arm64 build of the command reads the same'
 	@echo 'make check-crash-all      the extension in crash of three Debian releases'
 	@echo 'make check-crash-arm64    the extension in a crash for arm64 dumps, built from source'
@@ -197,6 +205,6 @@ help:
 	@echo 'make install DESTDIR= PREFIX=/usr/local'
 	@echo 'make clean'
 
-.PHONY: all deps demo check check-kernels check-aarch64 check-crash-all check-crash-arm64 bench samples asan lint install clean help fuzz fuzzers
+.PHONY: all deps demo check check-kernels check-aarch64 check-live check-crash-all check-crash-arm64 bench samples asan lint install clean help fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:

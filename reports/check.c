@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "reports/commands.h"
@@ -80,6 +81,60 @@ const struct rule_row rule_rows[RULES] = {
 };
 /* clang-format on */
 
+/*
+ * A live kernel changes between the look at an entry and the look at what it leads to: there a
+ * finding counts when two looks in a row have it. The first one only remembers.
+ */
+struct sightings {
+	uint64_t *list; /* a hash of each; in order after the first look */
+	size_t count;
+	size_t room;
+	bool second;
+};
+
+static uint64_t finding_hash(const struct finding *finding)
+{
+	const uint64_t words[] = { finding->rule, finding->iova, finding->phys };
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	for (const char *at = finding->space; *at; at++)
+		hash = (hash ^ (unsigned char)*at) * 0x100000001b3ULL;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15ULL;
+		hash ^= hash >> 32;
+	}
+	return hash;
+}
+
+static int by_value(const void *left, const void *right)
+{
+	const uint64_t a = *(const uint64_t *)left;
+	const uint64_t b = *(const uint64_t *)right;
+
+	return (a > b) - (a < b);
+}
+
+static struct error *remember(struct sightings *self, uint64_t hash)
+{
+	if (self->count == self->room) {
+		const size_t room = self->room ? 2 * self->room : 64;
+		uint64_t *larger = reallocarray(self->list, room, sizeof(*larger));
+
+		if (!larger)
+			return error_no_memory();
+		self->list = larger;
+		self->room = room;
+	}
+	self->list[self->count++] = hash;
+	return NULL;
+}
+
+static bool seen_before(const struct sightings *self, uint64_t hash)
+{
+	return self->count &&
+	       bsearch(&hash, self->list, self->count, sizeof(hash), by_value) != NULL;
+}
+
 static struct error *emit(struct checker *checker, const struct finding *finding, const char *text)
 {
 	const struct rule_row *row = &rule_rows[finding->rule];
@@ -104,6 +159,10 @@ struct error *check_report(struct checker *checker, const struct finding *findin
 	va_list args;
 
 	if (!checker->wanted[finding->rule])
+		return NULL;
+	if (checker->sightings && !checker->sightings->second)
+		return remember(checker->sightings, finding_hash(finding));
+	if (checker->sightings && !seen_before(checker->sightings, finding_hash(finding)))
 		return NULL;
 	count->findings++;
 	if (++count->printed > FINDINGS_EACH)
@@ -174,8 +233,10 @@ static struct error *choose_rules(struct checker *checker, int count, char **wor
 static struct error *run_parts(struct checker *checker)
 {
 	struct trees trees = { 0 };
-	struct error *err = page_set_create(&checker->tables);
+	struct error *err = session_inventory(checker->session, &checker->inventory);
 
+	if (!err)
+		err = page_set_create(&checker->tables);
 	if (!err)
 		err = trees_init(&trees, checker->inventory);
 	if (!err)
@@ -186,6 +247,26 @@ static struct error *run_parts(struct checker *checker)
 		err = check_pages(checker, &trees);
 	trees_deinit(&trees);
 	page_set_destroy(checker->tables);
+	checker->tables = NULL;
+	return err;
+}
+
+/* Twice, everything found anew. */
+static struct error *run_live(struct checker *checker)
+{
+	struct sightings sightings = { .count = 0 };
+
+	checker->sightings = &sightings;
+	struct error *err = run_parts(checker);
+	if (!err && sightings.count) {
+		qsort(sightings.list, sightings.count, sizeof(*sightings.list), by_value);
+		sightings.second = true;
+		memset(checker->counts, 0, sizeof(checker->counts));
+		session_begin(checker->session);
+		err = run_parts(checker);
+	}
+	free(sightings.list);
+	checker->sightings = NULL;
 	return err;
 }
 
@@ -195,12 +276,14 @@ static struct error *run(struct session *session, struct emitter *emitter, int c
 	struct checker checker = { .session = session, .emitter = emitter };
 	struct error *err = choose_rules(&checker, count, words);
 
+	struct kernel *kernel = NULL;
+
 	if (!err)
-		err = session_inventory(session, &checker.inventory);
+		err = session_kernel(session, &kernel);
 	if (err)
 		return err;
-	checker.memory = kernel_memory(session->kernel);
-	err = run_parts(&checker);
+	checker.memory = kernel_memory(kernel);
+	err = checker.memory->live ? run_live(&checker) : run_parts(&checker);
 	if (!err && summarize(&checker))
 		*status = EXIT_FINDINGS;
 	return err;

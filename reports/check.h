@@ -76,6 +76,7 @@ struct checker {
 	struct page_set *tables; /* of all spaces so far */
 	bool wanted[RULES];
 	struct rule_count counts[RULES];
+	struct sightings *sightings; /* of a live kernel; NULL: a finding is one at once */
 };
 
 struct finding {

@@ -225,7 +225,8 @@ static struct error *on_table(void *arg, const struct pt_table *table)
 /* A table that is not in the dump: what it maps, and it itself, was not looked at. */
 static bool is_unknown(const struct pt_fault *fault)
 {
-	return fault->kind == PT_FAULT_MISSING || fault->kind == PT_FAULT_DAMAGED;
+	return fault->kind == PT_FAULT_MISSING || fault->kind == PT_FAULT_DAMAGED ||
+	       fault->kind == PT_FAULT_CHANGED;
 }
 
 static struct error *on_fault(void *arg, const struct pt_fault *fault)

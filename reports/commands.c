@@ -39,7 +39,8 @@ static const struct option_row {
 	bool stand_alone;     /* not inside crash, where crash has the dump open */
 	const char *help;
 } option_rows[] = {
-	{ "core", "FILE", 'c', 0, true, "vmcore to open: ELF, kdump-compressed or flattened" },
+	{ "core", "FILE", 'c', 0, true,
+	  "vmcore to open: ELF, kdump-compressed or flattened; without -c the running kernel" },
 	{ "symbols", "FILE", 's', 0, true,
 	  "the kernel's debug vmlinux, or a module's debug file, where the dump itself does not say enough; "
 	  "may be repeated" },
@@ -466,7 +467,8 @@ void help_print(FILE *out, const struct command *command, bool in_crash)
 	fprintf(out,
 		"Usage: iommupt %sCOMMAND [arguments] [options]\n"
 		"Shows what the IOMMU page tables of a Linux %s say.\n\nCommands:\n",
-		in_crash ? "" : "-c VMCORE [-s FILE]... ", in_crash ? "kernel" : "vmcore");
+		in_crash ? "" : "[-c VMCORE] [-s FILE]... ",
+		in_crash ? "kernel" : "vmcore, or of the running kernel,");
 	for (const struct command *const *row = commands; *row; row++)
 		fprintf(out, "  %-8s %-15s %s\n", (*row)->name, (*row)->arguments, (*row)->summary);
 	fputs("\nOptions:\n", out);
@@ -552,7 +554,10 @@ void help_manual(FILE *out)
 	      out);
 	roff_text(out,
 		  "Opens a Linux vmcore and shows what every IOMMU page table on that host said: "
-		  "which device could reach which memory, and by which entries.");
+		  "which device could reach which memory, and by which entries. Without "
+		  "-c it reads the running kernel: /proc/kcore, /proc/kallsyms and "
+		  "/sys/kernel/btf, as root; tables that change meanwhile are read again, and what "
+		  "does not hold still is shown as unknown.");
 	fputs(".SH COMMANDS\n", out);
 	for (const struct command *const *row = commands; *row; row++)
 		roff_command(out, *row);

@@ -127,7 +127,7 @@ static struct error *load_segments(struct memory_kcore *self)
 	Elf64_Ehdr header;
 
 	if (!read_header(self, &header))
-		return error_new("%s: is not what a 64-bit kernel gives; look at a vmcore with -c",
+		return error_new("%s: is not what a 64-bit kernel gives; give a vmcore with -c",
 				 self->memory.path);
 	const size_t size = header.e_phnum * sizeof(Elf64_Phdr);
 	Elf64_Phdr *headers = malloc(size);
@@ -372,14 +372,14 @@ static bool is_confidential(void)
 
 struct error *memory_kcore_refused(const char *path, int number)
 {
-	const char *instead = "or look at a vmcore with -c";
+	const char *instead = "or give a vmcore with -c";
 
 	if (number == ENOENT || number == ENXIO || number == ENODEV)
 		return error_new("%s: there is none: /proc is not mounted, or the kernel was "
-				 "built without CONFIG_PROC_KCORE; %s",
-				 path, instead);
+				 "built without CONFIG_PROC_KCORE; give a vmcore with -c",
+				 path);
 	if (number != EACCES && number != EPERM)
-		return error_errno(number, "%s: cannot be opened; %s", path, instead);
+		return error_errno(number, "%s: cannot be opened; give a vmcore with -c", path);
 	if (is_confidential())
 		return error_new("%s: the kernel is locked down for confidentiality, so that "
 				 "nobody may read its memory; boot with lockdown=integrity or "
@@ -405,7 +405,7 @@ struct error *memory_open_live(struct memory **ret)
 	if (fstat(fd, &status) || !memory_kcore_is(fd)) {
 		close(fd);
 		return error_new("%s: is hidden here (a container?); run this on the host itself, "
-				 "or look at a vmcore with -c",
+				 "or give a vmcore with -c",
 				 path);
 	}
 	return memory_kcore_open(path, fd, ret);

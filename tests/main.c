@@ -15,6 +15,7 @@ static const struct {
 } suites[] = {
 	{ "aarch64", suite_aarch64 },
 	{ "formats", suite_formats },
+	{ "live", suite_live },
 	{ "lpae", suite_lpae },
 	{ "arm_walkers", suite_arm_walkers },
 	{ "trees", suite_trees },

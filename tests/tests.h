@@ -26,6 +26,7 @@ void suite_files(void);
 void suite_formats(void);
 void suite_intel(void);
 void suite_kallsyms(void);
+void suite_live(void);
 void suite_lpae(void);
 void suite_pages(void);
 void suite_readers(void);

@@ -902,6 +902,13 @@ struct error *pages_create(struct kernel *kernel, struct pages **ret)
 	find_sections(pages);
 	find_zero_pages(pages);
 	struct error *warning = read_pcp_lists(pages);
+	/* Of a live kernel they change all the time: what a page is used for is a snapshot anyway.
+	 */
+	for (int tries = 0; warning && tries < 8 && kernel_memory(kernel)->live; tries++) {
+		error_free(warning);
+		kernel_forget_pages(kernel);
+		warning = read_pcp_lists(pages);
+	}
 	if (warning)
 		snprintf(
 			pages->warning, sizeof(pages->warning),
