@@ -24,7 +24,7 @@ static struct error *open_kernel(struct session *session, struct kernel **ret)
 static struct error *open_memory(struct session *session, struct memory **ret)
 {
 	(void)session;
-	return memory_raw_open("image", dup(image), ret);
+	return memory_raw_open("image", dup(image), 0, ret);
 }
 
 /* Commands write files where they are told to: into a folder of our own, and only there. */
