@@ -54,9 +54,12 @@ static void answer(const struct extents *self, uint64_t size, const struct exten
 	const uint64_t offset = extent->offset + (request->phys - extent->start);
 
 	request->bytes = self->map.bytes + offset;
-	if (!file_map_has(size, offset, request->len))
+	if (!file_map_has(size, offset, request->len)) {
 		request->status = BLOCK_DAMAGED;
-	else if ((uintptr_t)request->bytes % sizeof(uint64_t))
+		return;
+	}
+	file_map_touch(&self->map, offset);
+	if ((uintptr_t)request->bytes % sizeof(uint64_t))
 		request->bytes = memcpy(request->data, request->bytes, request->len);
 }
 
