@@ -28,7 +28,7 @@
 #include "formats/format.h"
 #include "target/memory.h"
 
-enum { PT_BATCH_BYTES = 1 << 20, PT_REPEAT_LIMIT = 1 << 16 };
+enum { PT_BATCH_BYTES = 1 << 18, PT_REPEAT_LIMIT = 1 << 16 };
 
 enum { PT_WITNESSES_MAX = 4, PT_WITNESS_WORDS = 8 };
 
