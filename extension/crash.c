@@ -21,6 +21,7 @@
 #include "reports/session.h"
 #include "target/btf.h"
 #include "target/error.h"
+#include "target/file_reader.h"
 #include "target/kallsyms.h"
 #include "target/kernel.h"
 
@@ -204,6 +205,8 @@ static struct error *gdb_ask(char *request, char **ret, size_t *len)
 struct crash_memory {
 	struct memory memory;
 	struct elf_ranges ranges;
+	struct file_reader *reader; /* of the file that crash reads, for many pages; or NULL */
+	int fd;			    /* of the reader */
 };
 
 static enum block_status read_piece(struct crash_memory *self, uint64_t phys, void *data,
@@ -248,6 +251,32 @@ static void crash_memory_read(struct memory *memory, struct block_request *reque
 	}
 }
 
+/*
+ * By our own reader, from any thread. All that is not plainly there is left to crash, whose word
+ * counts in its session.
+ */
+static void crash_memory_fetch(struct memory *memory, struct block_request *requests, size_t count)
+{
+	const struct crash_memory *self = (struct crash_memory *)memory;
+
+	if (self->reader)
+		file_reader_fetch(self->reader, requests, count);
+	for (size_t i = 0; i < count; i++) {
+		if (!self->reader || requests[i].status != BLOCK_OK)
+			requests[i].bytes = NULL;
+		requests[i].status = BLOCK_OK;
+	}
+}
+
+static bool crash_memory_are_zeros(struct memory *memory, const uint64_t *phys, size_t count,
+				   uint32_t len)
+{
+	const struct crash_memory *self = (struct crash_memory *)memory;
+
+	return self->reader && self->reader->ops->are_zeros &&
+	       self->reader->ops->are_zeros(self->reader, phys, count, len);
+}
+
 static enum block_status crash_memory_probe(struct memory *memory, uint64_t phys)
 {
 	char byte = 0;
@@ -262,12 +291,17 @@ static void crash_memory_destroy(struct memory *memory)
 	struct crash_memory *self = (struct crash_memory *)memory;
 
 	elf_ranges_unload(&self->ranges);
+	file_reader_destroy(self->reader);
+	if (self->fd >= 0)
+		close(self->fd);
 	free(self);
 }
 
 static const struct memory_ops crash_memory_ops = {
 	.name = "crash",
 	.read = crash_memory_read,
+	.fetch = crash_memory_fetch,
+	.are_zeros = crash_memory_are_zeros,
 	.probe = crash_memory_probe,
 	.destroy = crash_memory_destroy,
 };
@@ -290,6 +324,33 @@ static const char *crash_defect(void)
 	return NULL;
 }
 
+/* Is @fd what crash has open? Its path may be relative to a folder that crash has left. */
+static bool is_dumpfile(int fd)
+{
+	struct stat ours;
+	struct stat theirs;
+
+	return fd >= 0 && pc->dfd >= 0 && fstat(fd, &ours) == 0 && fstat(pc->dfd, &theirs) == 0 &&
+	       ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+}
+
+/* Large tables are read from the file itself, where crash does no more than that either. */
+static void open_reader(struct crash_memory *memory)
+{
+	if (!DUMPFILE() || !pc->dumpfile || memory->memory.arch == ARCH_UNKNOWN ||
+	    memory->memory.defect)
+		return;
+	memory->fd = open(pc->dumpfile, O_RDONLY | O_CLOEXEC);
+	if (!is_dumpfile(memory->fd))
+		return;
+	if (DISKDUMP_DUMPFILE()) /* its parts, when split, say so */
+		memory->reader =
+			file_reader_kdump(memory->fd, (unsigned int)__builtin_ctz(PAGESIZE()));
+	else if (KDUMP_DUMPFILE() || NETDUMP_DUMPFILE())
+		memory->reader = file_reader_elf(memory->fd);
+	memory->memory.concurrent = memory->reader;
+}
+
 static struct error *open_memory(struct session *self, struct memory **ret)
 {
 	struct crash_memory *memory = calloc(1, sizeof(*memory));
@@ -300,6 +361,7 @@ static struct error *open_memory(struct session *self, struct memory **ret)
 	(void)self;
 	if (!memory)
 		return error_no_memory();
+	memory->fd = -1;
 	memory->memory.ops = &crash_memory_ops;
 	memory->memory.arch = crash_arch();
 	memory->memory.live = ACTIVE();
@@ -317,6 +379,7 @@ static struct error *open_memory(struct session *self, struct memory **ret)
 		memory_close(&memory->memory);
 		return err;
 	}
+	open_reader(memory);
 	*ret = &memory->memory;
 	return NULL;
 }

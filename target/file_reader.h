@@ -52,12 +52,6 @@ static inline size_t file_reader_fetch(struct file_reader *reader, struct block_
 	return reader->ops->fetch(reader, requests, count);
 }
 
-/* file_reader_left() - of a request that went through file_reader_fetch(): is it left to others? */
-static inline bool file_reader_left(const struct block_request *request)
-{
-	return request->status == BLOCK_OK && !request->bytes;
-}
-
 /* file_reader_copy() - make what memory_fetch() answered the answer of memory_ops.read. */
 static inline void file_reader_copy(struct block_request *requests, size_t count)
 {

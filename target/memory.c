@@ -116,15 +116,34 @@ enum block_status memory_read(struct memory *memory, uint64_t phys, void *data, 
 	return request.status;
 }
 
-void memory_fetch(struct memory *memory, struct block_request *requests, size_t count)
+void memory_prefetch(struct memory *memory, struct block_request *requests, size_t count)
 {
 	if (memory->ops->fetch) {
 		memory->ops->fetch(memory, requests, count);
 		return;
 	}
-	memory->ops->read(memory, requests, count);
-	for (size_t i = 0; i < count; i++)
-		requests[i].bytes = requests[i].data;
+	for (size_t i = 0; i < count; i++) {
+		requests[i].status = BLOCK_OK;
+		requests[i].bytes = NULL;
+	}
+}
+
+void memory_finish(struct memory *memory, struct block_request *requests, size_t count)
+{
+	for (size_t i = 0, end = 0; i < count; i = end + 1) {
+		for (end = i; end < count && memory_is_left(&requests[end]);)
+			end++;
+		if (end > i)
+			memory->ops->read(memory, requests + i, end - i);
+		for (; i < end; i++)
+			requests[i].bytes = requests[i].data;
+	}
+}
+
+void memory_fetch(struct memory *memory, struct block_request *requests, size_t count)
+{
+	memory_prefetch(memory, requests, count);
+	memory_finish(memory, requests, count);
 }
 
 const void *memory_zeros(void)

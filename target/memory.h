@@ -53,7 +53,10 @@ struct memory_ops {
 	const char *name; /* "kdumpfile", "raw", "crash" */
 	/* Read @count blocks. Never fails as a whole: each request has its own status. */
 	void (*read)(struct memory *memory, struct block_request *requests, size_t count);
-	/* As memory_fetch(); NULL: by read(). */
+	/*
+	 * As memory_prefetch(): what it leaves to read() is BLOCK_OK with `bytes` NULL. NULL: it
+	 * leaves all.
+	 */
 	void (*fetch)(struct memory *memory, struct block_request *requests, size_t count);
 	/*
 	 * Whether each of the @count pages of @len bytes, anywhere in which its @phys lies, is
@@ -87,7 +90,7 @@ struct memory {
 	struct memory_note *notes;
 	size_t note_count;
 	bool borrowed;	 /* the strings and notes belong to another memory */
-	bool concurrent; /* fetch() may be called by several threads at once */
+	bool concurrent; /* memory_prefetch() may be called by several threads at once */
 	bool live;	 /* of a running kernel: what was read may be something else by now */
 	uint64_t reread; /* live: how often something had changed and was read again */
 };
@@ -113,9 +116,20 @@ enum block_status memory_read(struct memory *memory, uint64_t phys, void *data, 
  * each request's `bytes` points to them, into the caller's `data` or into memory of the backend
  * that lives as long as @memory, at a multiple of 8 in either case if `data` is. A block known to
  * be all zeros, because the file says so without its being read, has bytes == memory_zeros().
- * Several threads may call it if `concurrent` is set.
  */
 void memory_fetch(struct memory *memory, struct block_request *requests, size_t count);
+
+/*
+ * memory_prefetch(), memory_finish() - the same in two steps. Several threads may do the first one
+ * if `concurrent` is set; the second one, of the same requests, is for who opened the memory.
+ * memory_is_left(): between the two, has this one not been read yet?
+ */
+void memory_prefetch(struct memory *memory, struct block_request *requests, size_t count);
+void memory_finish(struct memory *memory, struct block_request *requests, size_t count);
+static inline bool memory_is_left(const struct block_request *request)
+{
+	return request->status == BLOCK_OK && !request->bytes;
+}
 
 /* memory_zeros() - MEMORY_BLOCK_MAX bytes of zeros, the same at every call. */
 const void *memory_zeros(void);

@@ -118,7 +118,7 @@ static void kdumpfile_fetch(struct memory *memory, struct block_request *request
 		return;
 	pthread_mutex_lock(&self->lock);
 	for (size_t i = 0; i < count; i++) {
-		if (!self->reader || file_reader_left(&requests[i]))
+		if (!self->reader || memory_is_left(&requests[i]))
 			read_by_library(self, &requests[i]);
 	}
 	pthread_mutex_unlock(&self->lock);

@@ -52,7 +52,7 @@ static void raw_fetch(struct memory *memory, struct block_request *requests, siz
 	for (size_t i = 0; i < count; i++) {
 		struct block_request *request = &requests[i];
 
-		if (self->reader && !file_reader_left(request))
+		if (self->reader && !memory_is_left(request))
 			continue;
 		request->bytes = request->data;
 		request->status = read_block(self, request->phys, request->data, request->len);

@@ -232,11 +232,11 @@ static struct error *hand_out(struct walk *walk, const struct item *item)
 				       : report_item(walk, item);
 }
 
-/* Only a root may be larger than what is fetched at once. */
+/* Only a root may be larger than what is fetched at once; it is not waited for by threads. */
 static void fetch(struct memory *memory, struct block_request *requests, size_t count)
 {
 	if (requests[0].len <= MEMORY_BLOCK_MAX) {
-		memory_fetch(memory, requests, count);
+		memory_prefetch(memory, requests, count);
 		return;
 	}
 	memory->ops->read(memory, requests, count);
@@ -338,14 +338,11 @@ static void prepare_frame(void *arg, struct job *job)
 	struct frame *frame = (struct frame *)job;
 	size_t used = 0;
 
-	/* Of a live kernel each table is read when its turn comes: see visit_live(). */
-	if (walk->memory->live)
-		return;
 	fetch_frame(walk, frame);
 	for (size_t i = 0; i < frame->item_count; i++) {
 		const struct item *item = &frame->items[i];
 
-		if (!item->is_table || item->request->status != BLOCK_OK)
+		if (!item->is_table || item->request->status != BLOCK_OK || !item->request->bytes)
 			continue;
 		struct finding *finding = &frame->findings[item->request - frame->requests];
 		*finding = (struct finding){ 0 };
@@ -357,6 +354,28 @@ static void prepare_frame(void *arg, struct job *job)
 	}
 }
 
+/* Not for a live kernel, of which each table is read when its turn comes: see visit_live(). */
+static void read_frame(const struct walk *walk, struct frame *frame)
+{
+	fetch_frame(walk, frame);
+	memory_finish(walk->memory, frame->requests, frame->table_count);
+}
+
+/* What no thread but this one could read. */
+static void finish_frame(const struct walk *walk, struct frame *frame)
+{
+	for (size_t i = 0; i < frame->item_count; i++) {
+		const struct item *item = &frame->items[i];
+
+		if (!item->is_table || !memory_is_left(item->request))
+			continue;
+		memory_finish(walk->memory, item->request, 1);
+		if (item->request->status == BLOCK_OK)
+			examine(walk, item, NULL, 0,
+				&frame->findings[item->request - frame->requests]);
+	}
+}
+
 static struct error *visit_frame(struct walk *walk, unsigned int depth, const struct frame *frame);
 
 /* The oldest frame of @depth: its turn has come. */
@@ -365,10 +384,13 @@ static struct error *visit_oldest(struct walk *walk, unsigned int depth)
 	struct ring *ring = &walk->rings[depth];
 	struct frame *frame = ring->frames[ring->first];
 
-	if (frame->submitted)
+	if (frame->submitted) {
 		workers_finish(walk->workers, &frame->job);
-	else
+		finish_frame(walk, frame);
+	} else if (!walk->memory->live) {
+		read_frame(walk, frame);
 		prepare_frame(walk, &frame->job);
+	}
 	if (walk->control && walk->control->stop && *walk->control->stop)
 		return error_new("interrupted");
 	if (walk->control && walk->control->progress)
@@ -408,7 +430,7 @@ static struct error *close_frame(struct walk *walk, unsigned int depth)
 	frame->closed = true;
 	if (have_workers(walk, ring)) {
 		if (!walk->memory->concurrent)
-			fetch_frame(walk, frame);
+			read_frame(walk, frame);
 		frame->submitted = true;
 		workers_submit(walk->workers, &frame->job);
 	}
