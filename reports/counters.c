@@ -16,8 +16,8 @@ static const struct column columns[] = {
 	{ "counter", COLUMN_TEXT, 23, "the kernel's counter, as in enum node_stat_item" },
 	{ "item", COLUMN_TEXT, 16,
 	  "kernel: what the kernel counts, all nodes together. iommu-tables, vm-tables: page tables "
-	  "found here that it counts. Others: memory of the IOMMU drivers that it counts, too. "
-	  "remainder: what of it was not found" },
+	  "found here that it counts. remainder: what of it was not found. Others: memory of the "
+	  "IOMMU drivers that it counts, too (docs/usage.md)" },
 	{ "pages", COLUMN_SIGNED, 10, "pages; of the remainder also negative" },
 	{ "detail", COLUMN_TEXT, 30, "in words" },
 };
