@@ -15,7 +15,7 @@ enum field {
 	GA_LOG_TAIL,
 	CMD_SEM,
 	DEV_TABLE_SIZE,
-	ALIAS_TABLE_SIZE,   /* up to 6.14: since then these are no pages of their own */
+	ALIAS_TABLE_SIZE,   /* up to 6.15: since then these are no pages of their own */
 	RLOOKUP_TABLE_SIZE, /* of two tables: by requester the unit, and its interrupts */
 	IRQ_LOOKUP_TABLE,
 	FIELDS,
