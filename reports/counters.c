@@ -16,8 +16,8 @@ static const struct column columns[] = {
 	{ "counter", COLUMN_TEXT, 23, "the kernel's counter, as in enum node_stat_item" },
 	{ "item", COLUMN_TEXT, 16,
 	  "kernel: what the kernel counts, all nodes together. iommu-tables, vm-tables: page tables "
-	  "found here that it counts. Others: memory of the IOMMU drivers that it counts, too. "
-	  "remainder: what of it was not found" },
+	  "found here that it counts. remainder: what of it was not found. Others: memory of the "
+	  "IOMMU drivers that it counts, too (docs/usage.md)" },
 	{ "pages", COLUMN_SIGNED, 10, "pages; of the remainder also negative" },
 	{ "detail", COLUMN_TEXT, 30, "in words" },
 };
@@ -105,31 +105,6 @@ static struct error *emit_parts(struct emitter *emitter, const char *counter,
 	return err;
 }
 
-/* AMD's tables of guest tables by PASID, of each device: the entries on the way name them. */
-static struct error *emit_gcr3(struct emitter *emitter, const char *counter,
-			       const struct inventory *inventory, int64_t *remainder)
-{
-	struct page_set *tables = NULL;
-	struct error *err = page_set_create(&tables);
-
-	for (size_t i = 0; i < inventory->space_count && !err; i++) {
-		const struct space *space = inventory->spaces[i];
-
-		for (unsigned int j = 0; j < space->step_count && !err; j++) {
-			bool added = false;
-
-			if (strcmp(space->steps[j].level, "gcr3") == 0)
-				err = page_set_add(tables, space->steps[j].table, &added);
-		}
-	}
-	const int64_t pages = err ? 0 : (int64_t)page_set_count(tables);
-	page_set_destroy(tables);
-	*remainder -= pages;
-	if (err || !pages)
-		return err;
-	return emit(emitter, counter, "gcr3", pages, "tables of guest tables by PASID");
-}
-
 static struct error *emit_remainder(struct emitter *emitter, const char *counter, int64_t remainder,
 				    const struct found *found)
 {
@@ -177,8 +152,6 @@ static struct error *print_counter(struct session *session, struct emitter *emit
 	}
 	if (!err && iommu)
 		err = emit_parts(emitter, counter, inventory, &remainder);
-	if (!err && iommu)
-		err = emit_gcr3(emitter, counter, inventory, &remainder);
 	return err ? err : emit_remainder(emitter, counter, remainder, found);
 }
 

@@ -235,6 +235,8 @@ enum {
 	RLOOKUP = 0x300000,	 /* rlookup_table: zeros */
 	DEVICE_TABLE = 0x400000, /* physical and virtual are the same here */
 	GUESTS = 0x500000,	 /* GCR3 tables */
+	IRQ_LOOKUP = 0x600000,	 /* irq_lookup_table */
+	VARIABLES = 0x700000,	 /* of the driver, 8 bytes each: see variables */
 	LAST_RID = 0x1ff,
 };
 
@@ -247,11 +249,19 @@ static const struct {
 	{ "amd_iommu", "index", 16, 4 },
 	{ "amd_iommu", "pci_seg", 24, 8 },
 	{ "amd_iommu", "iommu", 32, 8 },
+	{ "amd_iommu", "cmd_buf", 40, 8 },
+	{ "amd_iommu", "evt_buf", 48, 8 },
+	{ "amd_iommu", "ppr_log", 56, 8 },
+	{ "amd_iommu", "ga_log", 64, 8 },
+	{ "amd_iommu", "ga_log_tail", 72, 8 },
+	{ "amd_iommu", "cmd_sem", 80, 8 },
 	{ "amd_iommu_pci_seg", "id", 0, 2 },
 	{ "amd_iommu_pci_seg", "last_bdf", 2, 2 },
 	{ "amd_iommu_pci_seg", "dev_table", 8, 8 },
 	{ "amd_iommu_pci_seg", "alias_table", 16, 8 },
 	{ "amd_iommu_pci_seg", "rlookup_table", 24, 8 },
+	{ "amd_iommu_pci_seg", "irq_lookup_table", 32, 8 },
+	{ "amd_iommu_pci_seg", "dev_table_size", 40, 4 },
 	{ "iommu_dev_data", "devid", 0, 2 },
 	{ "list_head", "next", 0, 8 },
 	{ "iommu_domain", "type", 0, 4 },
@@ -277,6 +287,23 @@ static void destroy_types(struct types *types)
 	(void)types;
 }
 
+enum { EVTLOG_SIZE, GUEST_IR, ID_BITMAP, IRQ_CACHE, VARIABLE_COUNT };
+
+static const char *const variables[VARIABLE_COUNT] = {
+	[EVTLOG_SIZE] = "amd_iommu_evtlog_size",
+	[GUEST_IR] = "amd_iommu_guest_ir",
+	[ID_BITMAP] = "amd_iommu_pd_alloc_bitmap",
+	[IRQ_CACHE] = "amd_iommu_irq_cache",
+};
+
+/* The kernels to be: up to 6.12 all of these variables, since 6.16 the first two. */
+static unsigned int variable_count = GUEST_IR + 1;
+
+static uint64_t variable_address(unsigned int variable)
+{
+	return VARIABLES + variable * 8ULL;
+}
+
 static size_t find_symbol(struct symbols *symbols, const char *name, uint64_t *addrs, size_t max)
 {
 	uint64_t address = strcmp(name, "amd_iommu_list") == 0 ? UNIT_LIST
@@ -284,6 +311,10 @@ static size_t find_symbol(struct symbols *symbols, const char *name, uint64_t *a
 							       : 0;
 
 	(void)symbols;
+	for (unsigned int i = 0; i < variable_count; i++) {
+		if (strcmp(name, variables[i]) == 0)
+			address = variable_address(i);
+	}
 	if (address && max)
 		addrs[0] = address;
 	return address != 0;
@@ -609,6 +640,119 @@ static void test_missing_page(void)
 	host_deinit(&host);
 }
 
+/* ---- What the driver has beside page tables ---- */
+
+static uint64_t part_pages(const struct host *host, const char *name)
+{
+	const struct unit *unit = host->inventory->units[0];
+
+	for (size_t i = 0; i < unit->part_count; i++) {
+		if (strcmp(unit->parts[i].name, name) == 0)
+			return unit->parts[i].bytes / KERNEL_PAGE;
+	}
+	return 0;
+}
+
+/* An interrupt table at @table of 1 << @length entries, that @rid's software knows, or does not. */
+static void write_irq_table(const struct host *host, uint16_t rid, uint64_t table,
+			    unsigned int length, bool known)
+{
+	write_dte(host, rid, 3, 0, 2ULL << 60 | table | length << 1 | 1);
+	fake_write(host->memory, IRQ_LOOKUP + rid * 8ULL, known ? 0x900000 : 0);
+}
+
+static void write_interrupts(const struct host *host, uint64_t guest_ir)
+{
+	fake_write(host->memory, SEGMENT + 32, IRQ_LOOKUP);
+	fake_write(host->memory, variable_address(GUEST_IR), guest_ir);
+	write_dte(host, 0x10, 3, 0, 1); /* IV alone, as the driver begins */
+	write_irq_table(host, 0x11, 0xa00000, 9, true);
+	write_irq_table(host, 0x12, 0xa10000, 11, true);
+	write_irq_table(host, 0x13, 0xa00000, 9, true);	  /* an alias of 0x11 */
+	write_irq_table(host, 0x14, 0xa10000, 9, true);	  /* one of 0x12 */
+	write_irq_table(host, 0x15, 0xa20080, 9, true);	  /* 128-byte aligned */
+	write_irq_table(host, 0x16, 0xa30000, 11, false); /* a former kernel's */
+}
+
+static void test_interrupt_tables(void)
+{
+	static const struct {
+		uint64_t guest_ir;
+		unsigned int variables;
+		uint64_t pages;
+	} cases[] = {
+		{ 0, GUEST_IR + 1, 1 + 2 + 1 }, /* 4 bytes an entry */
+		{ 1, GUEST_IR + 1, 2 + 8 + 2 }, /* 16 */
+		{ 2, GUEST_IR + 1, 2 + 8 + 2 },
+		{ 1, VARIABLE_COUNT, 0 }, /* objects of a slab cache */
+		{ 1, GUEST_IR, 0 },	  /* who knows how long an entry is? */
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct host host;
+
+		host_init(&host);
+		write_interrupts(&host, cases[i].guest_ir);
+		variable_count = cases[i].variables;
+		discover(&host);
+		variable_count = GUEST_IR + 1;
+		EXPECT(part_pages(&host, "irq-remap") == cases[i].pages,
+		       "case %zu: %" PRIu64 " pages", i, part_pages(&host, "irq-remap"));
+		EXPECT_NUMBER(host.inventory->warning_count, 0);
+		host_deinit(&host);
+	}
+}
+
+/* Of GCR3 tables the top ones, once each; none of a guest's own. */
+static void test_gcr3_parts(void)
+{
+	struct host host;
+
+	host_init(&host);
+	write_guest_dte(&host, 0x20, 0, true, GUESTS, 0);
+	write_guest_dte(&host, 0x21, 0, true, GUESTS, 0); /* an alias */
+	write_guest_dte(&host, 0x22, 1, false, GUESTS + 0x1000, 0);
+	fake_write(host.memory, GUESTS + 0x1000, (GUESTS + 0x2000) | 1);
+	write_guest_dte(&host, 0x23, 0, true, 0x8000000000ULL, 0); /* nothing in it is needed */
+	write_dte(&host, 0x24, 0x6080000000600803ULL, 0x42, 0);	   /* nested: Mode 4 */
+	write_dte(&host, 0x25, 0x6080000000000002ULL, 0x42, 0);	   /* V=0 */
+	discover(&host);
+	EXPECT_NUMBER(part_pages(&host, "gcr3"), 3);
+	host_deinit(&host);
+}
+
+static void test_unit_parts(void)
+{
+	struct host host;
+
+	host_init(&host);
+	for (uint64_t at = 40; at <= 80; at += 8)
+		fake_write(host.memory, UNIT + at, 0x900000);
+	fake_write(host.memory, SEGMENT + 40, 0x3000);
+	fake_write(host.memory, variable_address(EVTLOG_SIZE), 512 << 10);
+	fake_write(host.memory, variable_address(ID_BITMAP), 0x900000);
+	variable_count = VARIABLE_COUNT;
+	discover(&host);
+	variable_count = GUEST_IR + 1;
+	EXPECT_NUMBER(part_pages(&host, "queue"), 2);
+	EXPECT_NUMBER(part_pages(&host, "event-log"), 128);
+	EXPECT_NUMBER(part_pages(&host, "page-requests"), 2);
+	EXPECT_NUMBER(part_pages(&host, "ga-log"), 2);
+	EXPECT_NUMBER(part_pages(&host, "wait"), 1);
+	EXPECT_NUMBER(part_pages(&host, "device-table"), 4); /* a power of two */
+	EXPECT_NUMBER(part_pages(&host, "domain-ids"), 2);
+	EXPECT_NUMBER(host.inventory->units[0]->part_count, 7);
+	host_deinit(&host);
+	/* Nothing there, and a size that cannot be. */
+	host_init(&host);
+	fake_write(host.memory, UNIT + 48, 0x900000);
+	fake_write(host.memory, variable_address(EVTLOG_SIZE), 0x7fffffff);
+	discover(&host);
+	EXPECT_NUMBER(part_pages(&host, "event-log"), 2);
+	EXPECT_NUMBER(host.inventory->units[0]->part_count, 1);
+	host_deinit(&host);
+}
+
 void suite_amd(void)
 {
 	CU_pSuite suite = CU_add_suite("amd", NULL, NULL);
@@ -624,4 +768,7 @@ void suite_amd(void)
 	CU_add_test(suite, "GCR3 tables without end", test_guest_tables_bounded);
 	CU_add_test(suite, "SME's encryption bit", test_encryption_bit);
 	CU_add_test(suite, "a device table with a hole", test_missing_page);
+	CU_add_test(suite, "interrupt tables that the kernel counts", test_interrupt_tables);
+	CU_add_test(suite, "GCR3 tables that the kernel counts", test_gcr3_parts);
+	CU_add_test(suite, "queues, logs, a bitmap", test_unit_parts);
 }

@@ -39,6 +39,7 @@ static const struct {
 	{ "intel_iommu", "name", 0, 13 },     { "intel_iommu", "ecap", 16, 8 },
 	{ "intel_iommu", "gcmd", 24, 4 },     { "intel_iommu", "root_entry", 32, 8 },
 	{ "intel_iommu", "iommu", 40, 8 },    { "iommu_domain", "type", 0, 4 },
+	{ "intel_iommu", "qi", 48, 8 },
 };
 
 static size_t find_symbol(struct symbols *symbols, const char *name, uint64_t *addrs, size_t max)
@@ -306,6 +307,34 @@ static void every_translation_type(void)
 	kernel_close(kernel);
 }
 
+/* The invalidation queue is as the unit can be, not as it is used (dmar.c: dmar_enable_qi()). */
+static void queue_of_the_unit(void)
+{
+	static const struct {
+		uint64_t ecap, sm, pages;
+	} cases[] = { { 1ULL << 43, 1, 2 }, { 1ULL << 43, 0, 2 }, { 0, 1, 1 }, { 0, 0, 1 } };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct memory *memory = fake_create();
+		struct kernel *kernel = make_kernel(memory);
+		uint64_t pages = 0;
+
+		write_unit(memory);
+		fake_write(memory, UNIT + 16, cases[i].ecap);
+		fake_write(memory, SM, cases[i].sm);
+		fake_write(memory, UNIT + 48, DIRECT_MAP);
+		struct inventory *inventory = discover(kernel);
+		const struct unit *unit = inventory ? inventory->units[0] : NULL;
+		for (size_t j = 0; unit && j < unit->part_count; j++) {
+			if (strcmp(unit->parts[j].name, "queue") == 0)
+				pages = unit->parts[j].bytes / KERNEL_PAGE;
+		}
+		EXPECT_NUMBER(pages, cases[i].pages);
+		inventory_destroy(inventory);
+		kernel_close(kernel);
+	}
+}
+
 void suite_intel(void)
 {
 	CU_pSuite suite = CU_add_suite("intel", NULL, NULL);
@@ -313,4 +342,5 @@ void suite_intel(void)
 	CU_add_test(suite, "nested translation is two spaces", nested_is_two_spaces);
 	CU_add_test(suite, "nested translation with parts missing", nested_without_second);
 	CU_add_test(suite, "every translation type of a PASID entry", every_translation_type);
+	CU_add_test(suite, "the invalidation queue", queue_of_the_unit);
 }

@@ -15,6 +15,7 @@
 
 #include "target/error.h"
 #include "target/kernel.h"
+#include "walkers/amd_dte.h"
 #include "walkers/amd_parts.h"
 #include "walkers/domains.h"
 #include "walkers/inventory.h"
@@ -70,7 +71,6 @@ static const struct type_query fields[FIELDS] = {
 
 enum {
 	PAGE_BYTES = 4096,
-	DTE_WORDS = 4,
 	DTES_A_PAGE = PAGE_BYTES / (DTE_WORDS * 8),
 	REQUESTERS = 65536,
 	GCR3_ENTRIES = 512,
@@ -78,14 +78,6 @@ enum {
 	PASID_BITS = 20,
 	PASIDS_MAX = 4096, /* of one device that are listed: the tables may be nonsense */
 };
-
-/* Fields of a device table entry (2.2.2.1); bit 64 begins the second word. */
-static const uint64_t DTE_V = 1ULL << 0;
-static const uint64_t DTE_TV = 1ULL << 1;
-static const uint64_t DTE_GIOV = 1ULL << 54;
-static const uint64_t DTE_GV = 1ULL << 55;
-static const uint64_t DTE_IR = 1ULL << 61;
-static const uint64_t DTE_IW = 1ULL << 62;
 
 /* A PCI segment: one device table, for one unit or several. */
 struct segment {
@@ -178,18 +170,6 @@ static void set_passthrough(struct space *space, const char *why)
 
 /* ---- Device table entries ---- */
 
-static unsigned int dte_mode(const uint64_t *dte)
-{
-	return (unsigned int)pt_field(dte[0], 11, 9);
-}
-
-static uint64_t dte_gcr3(const struct scan *scan, const uint64_t *dte)
-{
-	return (pt_field(dte[0], 60, 58) << 12 | pt_field(dte[1], 31, 16) << 15 |
-		pt_field(dte[1], 63, 43) << 31) &
-	       ~scan->strip;
-}
-
 static unsigned int dte_perm(const uint64_t *dte)
 {
 	return (dte[0] & DTE_IR ? PT_R : 0U) | (dte[0] & DTE_IW ? PT_W : 0U);
@@ -224,7 +204,7 @@ static void describe_dte(const struct scan *scan, struct space_step *step)
 		snprintf(text + used, size - (size_t)used,
 			 " GV=1 GIOV=%d GLX=%u GuestPagingMode=%u GCR3=0x%" PRIx64,
 			 !!(dte[0] & DTE_GIOV), (unsigned int)pt_field(dte[0], 57, 56),
-			 (unsigned int)pt_field(dte[2], 55, 54), dte_gcr3(scan, dte));
+			 (unsigned int)pt_field(dte[2], 55, 54), dte_gcr3(dte) & ~scan->strip);
 }
 
 /* What the host side of a DTE does to an address, with no regard to guest tables. */
@@ -399,7 +379,7 @@ static struct error *read_guest(const struct scan *scan, const struct unit *unit
 	if (!guest.pasid_0_is_own)
 		err = add_own(&guest);
 	if (!err)
-		err = read_gcr3(&guest, dte, dte_gcr3(scan, words), glx, 0);
+		err = read_gcr3(&guest, dte, dte_gcr3(words) & ~scan->strip, glx, 0);
 	if (!err && guest.count >= PASIDS_MAX)
 		err = inventory_warn(
 			scan->inventory,
@@ -549,6 +529,11 @@ static struct error *read_device_table(const struct scan *scan, struct segment *
 			.len = PAGE_BYTES,
 		};
 	scan->memory->ops->read(scan->memory, segment->pages, pages);
+	/* Whatever a read that failed may have left there. */
+	for (size_t i = 0; i < pages; i++) {
+		if (segment->pages[i].status != BLOCK_OK)
+			memset(segment->pages[i].data, 0, PAGE_BYTES);
+	}
 	return NULL;
 }
 
@@ -724,6 +709,20 @@ static struct error *read_devices(const struct scan *scan, const struct unit *un
 	return err;
 }
 
+/* What the driver has beside page tables; that of a segment, with its first unit. */
+static struct error *read_parts(const struct scan *scan, struct unit *unit, uint64_t iommu,
+				const struct segment *segment)
+{
+	const struct amd_segment_tables tables = {
+		.address = segment->unit ? 0 : segment->address,
+		.entries = (const uint64_t(*)[DTE_WORDS])segment->entries,
+		.count = segment->count,
+	};
+	const bool first = scan->inventory->unit_count == 1;
+
+	return amd_parts_read(scan->kernel, unit, iommu, &tables, first);
+}
+
 static struct error *read_unit(struct scan *scan, uint64_t iommu)
 {
 	struct unit *unit = NULL;
@@ -745,7 +744,7 @@ static struct error *read_unit(struct scan *scan, uint64_t iommu)
 		return err;
 	unit->segment = segment->id;
 	unit->root = segment->table;
-	err = amd_parts_read(scan->kernel, unit, iommu, segment->unit ? 0 : segment->address);
+	err = read_parts(scan, unit, iommu, segment);
 	if (err)
 		return err;
 	if (!segment->unit)

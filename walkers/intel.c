@@ -597,9 +597,10 @@ static struct error *claim_devices(const struct scan *scan, const struct unit *u
 
 /*
  * What the driver has for a unit beside page tables (drivers/iommu/intel/dmar.c: dmar_enable_qi(),
- * prq.c: PRQ_ORDER 4, irq_remapping.h: INTR_REMAP_PAGE_ORDER 8).
+ * prq.c: PRQ_ORDER 4, irq_remapping.h: INTR_REMAP_PAGE_ORDER 8). A unit that knows scalable mode
+ * has descriptors of 256 bits in its queue, also where that mode is not used.
  */
-static void add_parts(const struct scan *scan, struct unit *unit, uint64_t iommu)
+static void add_parts(const struct scan *scan, struct unit *unit, uint64_t iommu, bool wide_queue)
 {
 	static const struct {
 		enum field field;
@@ -612,8 +613,7 @@ static void add_parts(const struct scan *scan, struct unit *unit, uint64_t iommu
 	};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		const bool wide = parts[i].field == UNIT_QI &&
-				  scan->scalable; /* 256-bit descriptors */
+		const bool wide = parts[i].field == UNIT_QI && wide_queue;
 		uint64_t address = 0;
 
 		if (scan->members[parts[i].field].present)
@@ -670,7 +670,7 @@ static struct error *read_unit(struct scan *scan, uint64_t iommu, uint64_t segme
 		return add_untranslated(scan);
 	if (root_entry == 0 || !kernel_to_phys(scan->kernel, root_entry, &unit->root))
 		return error_new("its root table (0x%" PRIx64 ") is not mapped", root_entry);
-	add_parts(scan, unit, iommu);
+	add_parts(scan, unit, iommu, ecap >> ECAP_SMTS & 1);
 	return read_tables(scan);
 }
 
