@@ -164,6 +164,8 @@ static struct error *touch_tables(struct extract *extract, const struct inventor
 	/* A kernel whose struct pages are not known has none in its extract either. */
 	recorder_set_reason(extract->memory, RECORD_PAGES);
 	error_free(session_pages(extract->session, &extract->pages));
+	if (extract->pages)
+		pages_look_at_sections(extract->pages);
 	recorder_set_reason(extract->memory, RECORD_TABLES);
 	for (size_t i = 0; i < inventory->space_count && !err; i++)
 		err = touch_space(extract, inventory->spaces[i]);

@@ -237,6 +237,7 @@ static const struct layout layout_7 = { "7", members_7, values_6_12 };
 /* --- pages --------------------------------------------------------------------------- */
 
 #define PAGE_AT(pfn) (VMEMMAP + (uint64_t)(pfn)*STRUCT_PAGE)
+#define BLANK_PFN 0x7f0
 #define TAIL_OF(pfn) (PAGE_AT(pfn) | 1)
 #define FLAG(n) (1ULL << (n))
 #define NO_TYPE 0xffffffffU
@@ -278,6 +279,10 @@ static void write_image(struct memory *memory)
 	fake_ram(memory, 0, 0x10000000);
 	fake_ram(memory, VMEMMAP_PHYS, VMEMMAP_PHYS + 0x400000);
 	fake_ram(memory, IMAGE_PHYS, IMAGE_PHYS + 0x10000);
+	/* Nobody has any page but those that the rows tell of; one is blank. */
+	for (uint64_t pfn = 0x100; pfn < 0x800; pfn++)
+		fake_write(memory, PAGE_AT(pfn) - VMEMMAP + VMEMMAP_PHYS + 48,
+			   pfn == BLANK_PFN ? 0 : NO_TYPE);
 	fake_write(memory, IMAGE_PHYS + 0x100, VMEMMAP);
 	fake_write(memory, IMAGE_PHYS + 0x108, DIRECT + 0x7000);
 	fake_write(memory, IMAGE_PHYS + 0x110, 0x3600);
@@ -386,6 +391,9 @@ static void test_old_encodings(void)
 		{ .pfn = 0x109, .type = 0xfffffeff, .refcount = 1, .state = "offline" },
 		/* Negative: a count that was dropped too often is no pin. */
 		{ .pfn = 0x10a, .type = NO_TYPE, .refcount = 0xfffffff0, .state = "kernel" },
+		/* As an extract has those that nobody asked for; also as a head. */
+		{ .pfn = BLANK_PFN, .state = "unknown" },
+		{ .pfn = BLANK_PFN + 1, .info = TAIL_OF(BLANK_PFN), .state = "unknown" },
 		/* A mapcount far below -1 is no page type. */
 		{ .pfn = 0x10b, .type = 0x0fffff7f, .refcount = 1, .state = "kernel" },
 		/* A free block of 8: only its first page says so. */

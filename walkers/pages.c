@@ -129,6 +129,7 @@ enum {
 	BUDDY_ORDERS = 14, /* orders of free blocks: 0 to 10, to 13 on arm64 with 64 KiB pages */
 	PIN_BIAS = 1024,   /* include/linux/mm.h: GUP_PIN_COUNTING_BIAS */
 	SUBSECTION_LG2 = 21,
+	PHYS_BITS_MAX = 52,
 };
 
 enum presence { ABSENT, PRESENT, NOT_KNOWN };
@@ -199,6 +200,13 @@ static bool read_word(struct pages *pages, uint64_t address, uint64_t *ret)
 	return ok;
 }
 
+static bool symbol_value(struct pages *pages, const char *name, uint64_t *ret)
+{
+	uint64_t address = 0;
+
+	return kernel_symbol(pages->kernel, name, &address) && read_word(pages, address, ret);
+}
+
 static bool get(struct pages *pages, uint64_t base, enum field field, uint64_t *ret)
 {
 	struct error *err = kernel_get(pages->kernel, base, &pages->members[field], ret);
@@ -208,6 +216,20 @@ static bool get(struct pages *pages, uint64_t base, enum field field, uint64_t *
 	return ok;
 }
 
+/*
+ * Nothing but zeros: never initialised (the mapcount of a page that nobody maps is -1, the
+ * refcount of one that is mapped is not 0), or not among those that an extract holds.
+ */
+static bool is_blank(const struct pages *pages, const struct raw_page *raw)
+{
+	uint64_t any = 0;
+
+	for (size_t i = 0; i < PAGE_FIELDS; i++)
+		any |= field_of(pages, raw, page_fields[i]);
+	return any == 0;
+}
+
+/* The fields of one struct page; false when it is not there. */
 static bool load(struct pages *pages, uint64_t address, struct raw_page *ret)
 {
 	struct error *err = kernel_read_parts(pages->kernel, address, ret->bytes, pages->page_bytes,
@@ -216,7 +238,7 @@ static bool load(struct pages *pages, uint64_t address, struct raw_page *ret)
 
 	error_free(err);
 	ret->address = address;
-	return ok;
+	return ok && !is_blank(pages, ret);
 }
 
 static uint64_t address_of(const struct pages *pages, uint64_t pfn)
@@ -227,7 +249,6 @@ static uint64_t address_of(const struct pages *pages, uint64_t pfn)
 bool page_phys(struct pages *pages, uint64_t address, uint64_t *ret)
 {
 	const uint64_t offset = address - pages->vmemmap;
-	enum { PHYS_BITS_MAX = 52 };
 
 	if (address < pages->vmemmap || offset % pages->page_bytes ||
 	    offset / pages->page_bytes >> (PHYS_BITS_MAX - pages->shift))
@@ -248,7 +269,7 @@ static enum presence find_subsection(struct pages *pages, uint64_t phys)
 	uint64_t root = 0;
 	uint64_t map = 0;
 	uint64_t usage = 0;
-	enum { HAS_MEM_MAP = 1 << 1, PHYS_BITS_MAX = 52 };
+	enum { HAS_MEM_MAP = 1 << 1 };
 
 	if (phys >> PHYS_BITS_MAX)
 		return ABSENT;
@@ -533,6 +554,17 @@ void page_look(struct pages *pages, uint64_t phys, struct page_info *ret)
 	}
 }
 
+void pages_look_at_sections(struct pages *pages)
+{
+	uint64_t end = 0;
+
+	if (!pages->sections || !symbol_value(pages, "max_pfn", &end) ||
+	    end >> (PHYS_BITS_MAX - pages->shift))
+		return;
+	for (uint64_t phys = 0; phys < end << pages->shift; phys += 1ULL << SUBSECTION_LG2)
+		has_struct_page(pages, phys);
+}
+
 bool page_same_state(const struct page_info *a, const struct page_info *b)
 {
 	return a->state == b->state && (!(a->state & PAGE_INODE) || a->inode == b->inode);
@@ -767,13 +799,6 @@ static struct error *find_types(struct pages *pages)
 									     : types[type].bit_5_11;
 	/* Up to 6.8 no page type says hugetlb, and its later bit is not another's. */
 	return err;
-}
-
-static bool symbol_value(struct pages *pages, const char *name, uint64_t *ret)
-{
-	uint64_t address = 0;
-
-	return kernel_symbol(pages->kernel, name, &address) && read_word(pages, address, ret);
 }
 
 /*

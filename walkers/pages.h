@@ -79,6 +79,9 @@ const char *pages_warning(const struct pages *pages);
 /* pages_shift() - log2 of the kernel's page size. */
 unsigned int pages_shift(const struct pages *pages);
 
+/* pages_look_at_sections() - for an extract: all that says where there are struct pages. */
+void pages_look_at_sections(struct pages *pages);
+
 /* page_look() - what the page that holds @phys is used for. Never fails: PAGE_UNKNOWN. */
 void page_look(struct pages *pages, uint64_t phys, struct page_info *ret);
 

@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -524,6 +525,21 @@ static void on_sigbus(int number)
 	(void)number;
 }
 
+/*
+ * The strings above main()'s stack: exec writes them and then changes the protection of the stack
+ * (fs/exec.c: setup_arg_pages()), which until 6.0 takes the right to write as in protect().
+ */
+static void touch_arguments(char **argv)
+{
+	const uintptr_t last = getauxval(AT_EXECFN);
+
+	for (uintptr_t at = (uintptr_t)argv & -page; at <= last; at += page) {
+		volatile char *byte = (volatile char *)at;
+
+		*byte = *byte;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	int same = 0;
@@ -534,6 +550,7 @@ int main(int argc, char **argv)
 	page = (size_t)sysconf(_SC_PAGESIZE);
 	table = page / 8 * page;
 	signal(SIGBUS, on_sigbus);
+	touch_arguments(argv);
 	start_thread();
 	map_permissions();
 	map_files();
