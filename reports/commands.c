@@ -378,6 +378,9 @@ int iommupt_run(struct session *session, int argc, char **argv)
 			   session->in_crash);
 	else if (!err)
 		err = run_with_output(session, &line, &status);
+	/* Of what is printed without an emitter nobody has asked yet. */
+	if (!err && (fflush(session->out) || ferror(session->out)))
+		err = error_errno(errno, "output cannot be written");
 	session_end(session);
 	if (err) {
 		if (!reader_has_gone(session))

@@ -320,7 +320,9 @@ static struct error *write_parts(FILE *out, struct index_header *header, struct 
 	free(text);
 	if (map->run_count)
 		fwrite(map->runs, sizeof(*map->runs), map->run_count, out);
-	rewind(out);
+	/* Not rewind(): it would forget that something could not be written. */
+	if (fseeko(out, 0, SEEK_SET))
+		return error_errno(errno, "cannot be written");
 	fwrite(header, sizeof(*header), 1, out);
 	return fflush(out) || ferror(out) ? error_errno(errno, "cannot be written") : NULL;
 }
