@@ -24,6 +24,7 @@
 #include "target/file_reader.h"
 #include "target/kallsyms.h"
 #include "target/kernel.h"
+#include "target/text.h"
 
 static struct session session;
 
@@ -182,17 +183,17 @@ static bool guarded_gdb(char *request, FILE *out)
 static struct error *gdb_ask(char *request, char **ret, size_t *len)
 {
 	char flush[] = "echo";
-	FILE *out = open_memstream(ret, len);
+	struct text text;
+	struct error *err = text_open(&text);
 
-	if (!out)
-		return error_no_memory();
-	const bool ok = guarded_gdb(request, out);
+	if (err)
+		return err;
+	const bool ok = guarded_gdb(request, text.stream);
 	guarded_gdb(flush, pc->nullfp); /* gdb forgets the stream that is closed here */
-	if (fclose(out) != 0) {
-		free(*ret);
-		*ret = NULL;
-		return error_no_memory();
-	}
+	*len = text_length(&text);
+	err = text_finish(&text, ret);
+	if (err)
+		return err;
 	if (!ok) {
 		free(*ret);
 		*ret = NULL;
@@ -794,24 +795,26 @@ static char **help_create(void)
 	static char name[] = "iommupt";
 	static char summary[] = "what the IOMMU page tables of this kernel say";
 	static char synopsis[] = "COMMAND [arguments] [options]";
+	char *plain = NULL;
 	char *text = NULL;
-	size_t size = 0;
 	size_t count = 0;
-	FILE *out = open_memstream(&text, &size);
+	struct text out;
+	struct error *err = text_open(&out);
 
-	if (!out)
-		return NULL;
-	help_print(out, NULL, true);
-	fclose(out);
-	char *plain = text;
-	text = NULL;
-	out = plain ? open_memstream(&text, &size) : NULL;
-	for (const char *line = plain; out && *line; count++)
-		line = put_help_line(out, line);
-	if (out)
-		fclose(out);
+	if (!err) {
+		help_print(out.stream, NULL, true);
+		err = text_finish(&out, &plain);
+	}
+	if (!err)
+		err = text_open(&out);
+	if (!err) {
+		for (const char *line = plain; *line; count++)
+			line = put_help_line(out.stream, line);
+		err = text_finish(&out, &text);
+	}
 	free(plain);
-	char **lines = text ? calloc(count + 4, sizeof(*lines)) : NULL;
+	char **lines = err ? NULL : calloc(count + 4, sizeof(*lines));
+	error_free(err);
 	if (!lines) {
 		free(text);
 		return NULL;

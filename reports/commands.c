@@ -344,6 +344,8 @@ static struct error *run_with_output(struct session *session, const struct comma
 		err = error_new(
 			"the dump was cut off or could not be read while it was in use: what "
 			"was found in it is not to be trusted; run this again");
+	if (!err && error_memory_ran_out)
+		err = error_no_memory();
 	return output_close(&output, err);
 }
 
@@ -370,6 +372,7 @@ int iommupt_run(struct session *session, int argc, char **argv)
 		.threads = usual_threads(),
 	};
 	session_begin(session);
+	error_memory_ran_out = false;
 	struct error *err = parse(session, argc, argv, &line);
 	if (!err && line.extra & EXTRA_VERSION)
 		version_print(session->out, session->backend);
@@ -378,6 +381,9 @@ int iommupt_run(struct session *session, int argc, char **argv)
 			   session->in_crash);
 	else if (!err)
 		err = run_with_output(session, &line, &status);
+	/* Of what is printed without an emitter nobody has asked yet. */
+	if (!err && (fflush(session->out) || ferror(session->out)))
+		err = error_errno(errno, "output cannot be written");
 	session_end(session);
 	if (err) {
 		if (!reader_has_gone(session))

@@ -9,6 +9,7 @@
 
 #include "reports/emitter.h"
 #include "target/error.h"
+#include "target/text.h"
 
 struct database {
 	sqlite3 *db;
@@ -95,11 +96,12 @@ struct error *database_put(struct database *database, const char *key, const cha
 static struct error *make_sql(const char *table, const struct schema *schema, bool insert,
 			      char **ret)
 {
-	size_t len = 0;
-	FILE *stream = open_memstream(ret, &len);
+	struct text text;
+	struct error *err = text_open(&text);
 
-	if (!stream)
-		return error_no_memory();
+	if (err)
+		return err;
+	FILE *stream = text.stream;
 	fprintf(stream, insert ? "INSERT INTO \"%s\" VALUES(" : "CREATE TABLE \"%s\"(", table);
 	for (size_t i = 0; i < schema->count; i++) {
 		if (i)
@@ -111,11 +113,7 @@ static struct error *make_sql(const char *table, const struct schema *schema, bo
 				schema->columns[i].type == COLUMN_TEXT ? "TEXT" : "INTEGER");
 	}
 	fputc(')', stream);
-	if (fclose(stream) == 0)
-		return NULL;
-	free(*ret);
-	*ret = NULL;
-	return error_no_memory();
+	return text_finish(&text, ret);
 }
 
 static struct error *insert_row(void *arg, const struct schema *schema, const struct cell *cells)

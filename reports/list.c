@@ -12,6 +12,7 @@
 #include "reports/table_faults.h"
 #include "target/error.h"
 #include "target/kernel.h"
+#include "target/text.h"
 
 static const struct column columns[] = {
 	{ "space", COLUMN_TEXT, 25, "name of the unit or space; can be used as a TARGET" },
@@ -62,33 +63,29 @@ enum {
 
 const struct schema schema_list = { "list", columns, COLUMNS };
 
-/* Words joined by a separator; `text` is there after words_finish(). */
+/* Words joined by a separator; `joined` is there after words_finish(). */
 struct words {
-	FILE *stream; /* NULL: out of memory */
-	char *text;
-	size_t len;
+	struct text text;   /* without a stream: out of memory */
+	struct error *err;  /* of opening it */
+	char *joined;
 	const char *separator;
 };
 
 static void words_init(struct words *words, const char *separator)
 {
 	*words = (struct words){ .separator = separator };
-	words->stream = open_memstream(&words->text, &words->len);
+	words->err = text_open(&words->text);
 }
 
 static void words_deinit(struct words *words)
 {
-	if (words->stream)
-		fclose(words->stream);
-	free(words->text);
+	text_deinit(&words->text);
+	free(words->joined);
 }
 
 static struct error *words_finish(struct words *words)
 {
-	bool failed = !words->stream || fclose(words->stream);
-
-	words->stream = NULL;
-	return failed ? error_no_memory() : NULL;
+	return words->err ? words->err : text_finish(&words->text, &words->joined);
 }
 
 static void __attribute__((format(printf, 2, 3)))
@@ -96,12 +93,12 @@ add_word(struct words *words, const char *format, ...)
 {
 	va_list args;
 
-	if (!words->stream)
+	if (words->err)
 		return;
-	if (ftell(words->stream) > 0)
-		fputs(words->separator, words->stream);
+	if (text_length(&words->text))
+		fputs(words->separator, words->text.stream);
 	va_start(args, format);
-	vfprintf(words->stream, format, args);
+	vfprintf(words->text.stream, format, args);
 	va_end(args);
 }
 
@@ -290,7 +287,7 @@ struct error *space_owner_text(const struct space *space, char **ret)
 	if (err)
 		words_deinit(&owner);
 	else
-		*ret = owner.text;
+		*ret = owner.joined;
 	return err;
 }
 
@@ -335,8 +332,8 @@ static struct error *emit_space(struct session *session, struct emitter *emitter
 		err = words_finish(&devices);
 	if (!err && space->mode == SPACE_TABLE)
 		err = table_cells(session, memo, space, cells);
-	cells[OWNER] = cell_text(owner.text);
-	cells[DEVICES] = cell_text(devices.text);
+	cells[OWNER] = cell_text(owner.joined);
+	cells[DEVICES] = cell_text(devices.joined);
 	if (!err)
 		err = emitter_row(emitter, cells);
 	words_deinit(&owner);

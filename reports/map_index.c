@@ -14,6 +14,7 @@
 #include "reports/reverse_map.h"
 #include "target/error.h"
 #include "target/memory.h"
+#include "target/text.h"
 
 enum { INDEX_VERSION = 2, BYTE_ORDER_MARK = 0x01020304 };
 
@@ -272,15 +273,15 @@ static uint64_t build_subtree(struct map_run *runs, size_t low, size_t high)
 }
 
 /* The offset at which @text comes to lie. */
-static uint32_t put_text(FILE *strings, const char *text)
+static uint32_t put_text(struct text *strings, const char *text)
 {
-	const long at = ftell(strings);
+	const size_t at = text_length(strings);
 
-	fwrite(text, 1, strlen(text) + 1, strings);
+	fwrite(text, 1, strlen(text) + 1, strings->stream);
 	return (uint32_t)at;
 }
 
-static void write_owners(FILE *out, FILE *strings, const struct reverse_map *map)
+static void write_owners(FILE *out, struct text *strings, const struct reverse_map *map)
 {
 	for (size_t i = 0; i < map->owner_count; i++) {
 		const struct map_owner *owner = &map->owners[i];
@@ -300,27 +301,28 @@ static void write_owners(FILE *out, FILE *strings, const struct reverse_map *map
 
 static struct error *write_parts(FILE *out, struct index_header *header, struct reverse_map *map)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *strings = open_memstream(&text, &len);
+	char *bytes = NULL;
+	struct text strings;
+	struct error *err = text_open(&strings);
 
-	if (!strings)
-		return error_no_memory();
+	if (err)
+		return err;
 	fwrite(header, sizeof(*header), 1, out);
-	write_owners(out, strings, map);
+	write_owners(out, &strings, map);
 	do { /* end with a NUL, the runs aligned */
-		fputc('\0', strings);
-	} while (ftell(strings) % (long)sizeof(uint64_t));
-	if (fclose(strings)) {
-		free(text);
-		return error_no_memory();
-	}
-	header->string_bytes = len;
-	fwrite(text, 1, len, out);
-	free(text);
+		fputc('\0', strings.stream);
+	} while (text_length(&strings) % sizeof(uint64_t) && !strings.failed);
+	header->string_bytes = text_length(&strings);
+	err = text_finish(&strings, &bytes);
+	if (err)
+		return err;
+	fwrite(bytes, 1, header->string_bytes, out);
+	free(bytes);
 	if (map->run_count)
 		fwrite(map->runs, sizeof(*map->runs), map->run_count, out);
-	rewind(out);
+	/* Not rewind(): it would forget that something could not be written. */
+	if (fseeko(out, 0, SEEK_SET))
+		return error_errno(errno, "cannot be written");
 	fwrite(header, sizeof(*header), 1, out);
 	return fflush(out) || ferror(out) ? error_errno(errno, "cannot be written") : NULL;
 }

@@ -85,14 +85,19 @@ static struct memory *live_memory(const struct session *session)
 	return memory && memory->live ? memory : NULL;
 }
 
-void session_begin(struct session *session)
+static void forget(struct session *session)
 {
-	if (!live_memory(session))
-		return;
 	inventory_destroy(session->inventory);
 	session->inventory = NULL;
 	pages_destroy(session->pages);
 	session->pages = NULL;
+}
+
+void session_begin(struct session *session)
+{
+	if (!live_memory(session))
+		return;
+	forget(session);
 	if (session->kernel)
 		kernel_forget_pages(session->kernel);
 }
@@ -101,6 +106,9 @@ void session_end(struct session *session)
 {
 	struct memory *memory = live_memory(session);
 
+	/* It may have been made without something: inside crash there is a next command. */
+	if (error_memory_ran_out)
+		forget(session);
 	if (!memory || memory->reread == 0)
 		return;
 	session_message(session,

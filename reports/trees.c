@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "target/error.h"
+#include "target/text.h"
 
 static struct error *add_user(struct tree *tree, const struct space *space)
 {
@@ -116,23 +117,19 @@ static bool named_before(const struct tree *tree, size_t space, size_t device)
 
 struct error *tree_devices(const struct tree *tree, char **ret)
 {
-	size_t len = 0;
-	FILE *stream = open_memstream(ret, &len);
+	struct text text;
+	struct error *err = text_open(&text);
 
-	if (!stream)
-		return error_no_memory();
+	if (err)
+		return err;
 	for (size_t i = 0; i < tree->count; i++) {
 		for (size_t j = 0; j < tree->spaces[i]->device_count; j++) {
 			if (!named_before(tree, i, j))
-				fprintf(stream, "%s%s", ftell(stream) > 0 ? "|" : "",
+				fprintf(text.stream, "%s%s", text_length(&text) ? "|" : "",
 					tree->spaces[i]->devices[j]->name);
 		}
 	}
-	if (fclose(stream) == 0)
-		return NULL;
-	free(*ret);
-	*ret = NULL;
-	return error_no_memory();
+	return text_finish(&text, ret);
 }
 
 struct error *trees_count_once(struct page_set *counted, const struct pt_table *table,

@@ -7,6 +7,7 @@
 
 static char no_memory_message[] = "out of memory";
 struct error error_out_of_memory = { .message = no_memory_message };
+bool error_memory_ran_out;
 
 static struct error *error_vnew(int errnum, const char *format, va_list args)
 {
@@ -14,10 +15,10 @@ static struct error *error_vnew(int errnum, const char *format, va_list args)
 	char *text = NULL;
 
 	if (!err)
-		return &error_out_of_memory;
+		return error_no_memory();
 	if (vasprintf(&text, format, args) < 0) {
 		free(err);
-		return &error_out_of_memory;
+		return error_no_memory();
 	}
 	err->message = text;
 	if (errnum) {

@@ -11,6 +11,7 @@
 #define IOMMUPT_ERROR_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 struct error {
 	char *message; /* never NULL */
@@ -29,10 +30,16 @@ struct error *error_errno(int errnum, const char *format, ...)
 
 /* error_no_memory() - the static error for a failed allocation. */
 extern struct error error_out_of_memory;
+/*
+ * Has it been given since this was last cleared? Some errors become warnings, or mean that something
+ * is not there; what comes of these is not to be trusted when the reason was memory.
+ */
+extern bool error_memory_ran_out;
 /* Inline, for the analyzers: they see that it is never NULL. */
 static inline struct error *__attribute__((warn_unused_result, returns_nonnull))
 error_no_memory(void)
 {
+	__atomic_store_n(&error_memory_ran_out, true, __ATOMIC_RELAXED);
 	return &error_out_of_memory;
 }
 

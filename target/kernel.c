@@ -9,6 +9,7 @@
 
 #include "target/error.h"
 #include "target/kernel_private.h"
+#include "target/text.h"
 #include "target/noted.h"
 #include "target/vmlinux.h"
 
@@ -342,20 +343,20 @@ bool kernel_to_phys(struct kernel *kernel, uint64_t address, uint64_t *ret)
 
 struct error *kernel_vmcoreinfo(struct kernel *kernel, char **ret)
 {
-	size_t len = 0;
-	FILE *out = open_memstream(ret, &len);
+	struct text text;
+	struct error *err = text_open(&text);
 
-	if (!out)
-		return error_no_memory();
+	if (err)
+		return err;
 	if (kernel->memory->vmcoreinfo) {
-		fputs(kernel->memory->vmcoreinfo, out);
+		fputs(kernel->memory->vmcoreinfo, text.stream);
 	} else {
 		if (kernel->release[0])
-			fprintf(out, "OSRELEASE=%s\n", kernel->release);
+			fprintf(text.stream, "OSRELEASE=%s\n", kernel->release);
 		if (kernel->arch && kernel->arch->write_vmcoreinfo)
-			kernel->arch->write_vmcoreinfo(kernel, out);
+			kernel->arch->write_vmcoreinfo(kernel, text.stream);
 	}
-	return fclose(out) ? error_no_memory() : NULL;
+	return text_finish(&text, ret);
 }
 
 bool list_next(struct kernel *kernel, struct list_cursor *cursor)

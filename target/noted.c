@@ -7,6 +7,7 @@
 
 #include "target/error.h"
 #include "target/memory.h"
+#include "target/text.h"
 
 enum { KEY_BYTES = 256 };
 
@@ -155,20 +156,19 @@ struct error *noted_types(const char *info, struct types **ret)
 }
 
 struct notebook {
-	char *text;
-	size_t len;
-	FILE *stream;
+	struct text text;
 };
 
 struct error *notebook_create(struct notebook **ret)
 {
 	struct notebook *notebook = calloc(1, sizeof(*notebook));
 
-	if (notebook)
-		notebook->stream = open_memstream(&notebook->text, &notebook->len);
-	if (!notebook || !notebook->stream) {
-		free(notebook);
+	if (!notebook)
 		return error_no_memory();
+	struct error *err = text_open(&notebook->text);
+	if (err) {
+		free(notebook);
+		return err;
 	}
 	*ret = notebook;
 	return NULL;
@@ -178,14 +178,13 @@ void notebook_destroy(struct notebook *notebook)
 {
 	if (!notebook)
 		return;
-	fclose(notebook->stream);
-	free(notebook->text);
+	text_deinit(&notebook->text);
 	free(notebook);
 }
 
 const char *notebook_text(struct notebook *notebook)
 {
-	return fflush(notebook->stream) || ferror(notebook->stream) ? NULL : notebook->text;
+	return text_so_far(&notebook->text);
 }
 
 static bool is_noted(struct notebook *notebook, const char *key)
@@ -204,9 +203,9 @@ void notebook_symbol(struct notebook *notebook, const char *name, bool found, ui
 	if (is_noted(notebook, key))
 		return;
 	if (found)
-		fprintf(notebook->stream, "%s=%" PRIx64 "\n", key, address);
+		fprintf(notebook->text.stream, "%s=%" PRIx64 "\n", key, address);
 	else
-		fprintf(notebook->stream, "%s=none\n", key);
+		fprintf(notebook->text.stream, "%s=none\n", key);
 }
 
 void notebook_member(struct notebook *notebook, const struct type_query *query,
@@ -218,10 +217,10 @@ void notebook_member(struct notebook *notebook, const struct type_query *query,
 	if (is_noted(notebook, key))
 		return;
 	if (member->present)
-		fprintf(notebook->stream, "%s=%u:%u:%u:%u\n", key, member->offset, member->size,
+		fprintf(notebook->text.stream, "%s=%u:%u:%u:%u\n", key, member->offset, member->size,
 			member->bit_offset, member->bit_size);
 	else
-		fprintf(notebook->stream, "%s=none\n", key);
+		fprintf(notebook->text.stream, "%s=none\n", key);
 }
 
 void notebook_enumerator(struct notebook *notebook, const char *enum_tag, const char *name,
@@ -233,7 +232,7 @@ void notebook_enumerator(struct notebook *notebook, const char *enum_tag, const 
 	if (is_noted(notebook, key))
 		return;
 	if (found)
-		fprintf(notebook->stream, "%s=%" PRId64 "\n", key, value);
+		fprintf(notebook->text.stream, "%s=%" PRId64 "\n", key, value);
 	else
-		fprintf(notebook->stream, "%s=none\n", key);
+		fprintf(notebook->text.stream, "%s=none\n", key);
 }

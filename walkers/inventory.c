@@ -71,6 +71,8 @@ struct error *inventory_add_space(struct inventory *inventory, struct space **re
 				       sizeof(**ret), (void **)ret);
 
 	if (!err) {
+		/* Until a walker says what it is, which it may not come to. */
+		space_set_mode(*ret, SPACE_UNKNOWN, "could not be read");
 		(*ret)->domain_id = -1;
 		(*ret)->pid = -1;
 	}
@@ -197,8 +199,8 @@ struct error *inventory_warn(struct inventory *inventory, struct error *err, con
 {
 	char *line = NULL;
 
-	if (!err)
-		return NULL;
+	if (!err || err == &error_out_of_memory)
+		return err;
 	if (asprintf(&line, "%s: %s", where, err->message) < 0)
 		line = NULL;
 	error_free(err);

@@ -12,9 +12,11 @@ PAGE_FLAG_ZSTD = 0x20
 
 
 class Kdump:
-    def __init__(self, path):
-        with open(path, "rb") as file:
-            self.data = bytearray(file.read())
+    def __init__(self, path=None, data=None):
+        if path:
+            with open(path, "rb") as file:
+                data = file.read()
+        self.data = bytearray(data)
         if self.data[:8] != b"KDUMP   ":
             raise ValueError(f"{path}: is not kdump-compressed")
         self.block, self.sub, self.bitmap_blocks, self.max_pfn = struct.unpack_from(
@@ -32,6 +34,11 @@ class Kdump:
             for bit in range(8):
                 if bits >> bit & 1:
                     self.number[byte * 8 + bit] = len(self.number)
+
+    def vmcoreinfo(self):
+        """By offset_vmcoreinfo and size_vmcoreinfo of the sub header (struct kdump_sub_header)."""
+        offset, size = struct.unpack_from("<QQ", self.data, self.block + 32)
+        return bytes(self.data[offset:offset + size])
 
     def has(self, phys):
         return phys // self.block in self.number
