@@ -320,6 +320,37 @@ static struct error *on_table(void *arg, const struct pt_table *table)
 	return push(&usage->queues[table->level], &item);
 }
 
+/* Where nothing is asked of the tables' pages they differ in nothing. */
+static struct error *on_zeros(void *arg, const struct pt_table *first, const uint64_t *phys,
+			      size_t count)
+{
+	const struct walk_arg *walk = arg;
+	struct usage *usage = walk->usage;
+	const bool alike = !usage->counted && usage->top_level &&
+			   (usage->in_guest || (!usage->pages && !usage->nodes.count));
+	struct pt_table table = *first;
+	struct error *err = NULL;
+
+	for (size_t i = 0; i < (alike ? 1 : count) && !err; i++) {
+		table.phys = phys[i];
+		err = on_table(arg, &table);
+		table.iova = table_last(&table, walk->geometry) + 1;
+	}
+	if (err || !alike)
+		return err;
+	struct bucket *bucket = &usage->buckets[usage->last_bucket[0]];
+	const uint64_t more = count - 1;
+	const uint64_t bytes = more * first->entry_count * sizeof(uint64_t);
+	bucket->tables += more;
+	bucket->bytes += bytes;
+	bucket->empty += more;
+	bucket->freeable += more;
+	bucket->freeable_bytes += bytes;
+	bucket->refcount += more;
+	bucket->refcount_bytes += bytes;
+	return NULL;
+}
+
 static struct error *on_leaves(void *arg, const struct pt_leaves *leaves)
 {
 	const struct walk_arg *walk = arg;
@@ -418,6 +449,7 @@ static struct error *measure(struct usage *usage, const struct space *space)
 		.fault = on_fault,
 		.arg = &arg,
 		.counts_will_do = true,
+		.zeros = on_zeros,
 	};
 	struct pt_statistics statistics;
 

@@ -125,7 +125,7 @@ static bool read_layout(int fd, struct kdump_layout *layout)
 
 static bool count_pages(int fd, const struct kdump_layout *layout, uint64_t *ret)
 {
-	uint64_t piece[512];
+	uint64_t piece[8192];
 
 	*ret = 0;
 	for (uint64_t at = 0; at < layout->bitmap_len;) {
@@ -146,16 +146,16 @@ static bool count_pages(int fd, const struct kdump_layout *layout, uint64_t *ret
 static bool find_end(int fd, const struct kdump_layout *layout, uint64_t pages, uint64_t *ret)
 {
 	enum { LAST = 4096 };
-	uint64_t first = pages > LAST ? pages - LAST : 0;
+	const uint64_t count = pages > LAST ? LAST : pages;
+	const uint64_t end = layout->descs_at + pages * sizeof(struct page_desc);
+	struct page_desc descs[LAST];
 
-	*ret = layout->descs_at + pages * sizeof(struct page_desc);
-	for (uint64_t i = first; i < pages; i++) {
-		struct page_desc desc;
-
-		if (!read_at(fd, &desc, sizeof(desc), layout->descs_at + i * sizeof(desc)))
-			return false;
-		if (desc.offset <= INT64_MAX && desc.offset + desc.size > *ret)
-			*ret = desc.offset + desc.size;
+	*ret = end;
+	if (!read_at(fd, descs, count * sizeof(descs[0]), end - count * sizeof(descs[0])))
+		return false;
+	for (uint64_t i = 0; i < count; i++) {
+		if (descs[i].offset <= INT64_MAX && descs[i].offset + descs[i].size > *ret)
+			*ret = descs[i].offset + descs[i].size;
 	}
 	return true;
 }

@@ -99,6 +99,7 @@ struct kdump {
 	uint64_t descs_at;
 	_Atomic(const struct page_desc *) zero;	     /* of the page of zeros; NULL: none met yet */
 	_Atomic(const struct page_desc *) last_zero; /* of the last one that had to be looked at */
+	_Atomic uint64_t size;			     /* of the file, when it was last asked */
 	pthread_mutex_t lock;			     /* of: */
 	struct scratch *scratches;
 };
@@ -257,6 +258,7 @@ static void unpack_one(struct kdump *self, struct scratch *scratch, const struct
 {
 	struct block_request *request = packed->request;
 
+	file_map_touch(&self->map, packed->offset);
 	if (!unpack_page(self, scratch, packed->desc, request->data)) {
 		request->status = BLOCK_DAMAGED;
 		return;
@@ -302,15 +304,17 @@ static void unpack_all(struct kdump *self, struct scratch *scratch)
 /* A descriptor that is in the file; NULL: cut off. */
 static const struct page_desc *get_desc(const struct kdump *self, uint64_t size, uint64_t offset)
 {
-	return file_map_has(size, offset, sizeof(struct page_desc))
-		       ? (const struct page_desc *)(self->map.bytes + offset)
-		       : NULL;
+	if (!file_map_has(size, offset, sizeof(struct page_desc)))
+		return NULL;
+	file_map_touch(&self->map, offset);
+	return (const struct page_desc *)(self->map.bytes + offset);
 }
 
 /* makedumpfile and QEMU store the page of zeros like this, whatever the codec of the others. */
 static void answer_plain(struct kdump *self, const struct page_desc *desc,
 			 struct block_request *request)
 {
+	file_map_touch(&self->map, desc->offset);
 	request->bytes = self->map.bytes + desc->offset;
 	if (is_zero(request->bytes, self->block)) {
 		request->bytes = memory_zeros();
@@ -425,18 +429,44 @@ static bool fetch_pieces(struct kdump *self, struct scratch *scratch, struct blo
 	return true;
 }
 
+/* Where the descriptors of these frames are: @descs_at. A frame behind another has the next one. */
+static void find_descs(const struct kdump *self, const uint64_t *phys, size_t count,
+		       uint64_t *descs_at)
+{
+	uint64_t last = UINT64_MAX - 1; /* frame that has a descriptor */
+	uint64_t at = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const uint64_t pfn = phys[i] >> self->block_lg2;
+
+		if (pfn != last + 1 || i == 0)
+			prefetch_rank(self, pfn);
+		last = pfn;
+	}
+	last = UINT64_MAX - 1;
+	for (size_t i = 0; i < count; i++) {
+		const uint64_t pfn = phys[i] >> self->block_lg2;
+
+		if (at && pfn == last + 1 && pfn < self->max_pfn && is_set(self->in_file, pfn))
+			at += sizeof(struct page_desc);
+		else
+			at = desc_offset(self, pfn);
+		descs_at[i] = at;
+		last = pfn;
+		__builtin_prefetch(self->map.bytes + at);
+	}
+}
+
 static size_t fetch_abreast(struct kdump *self, struct scratch *scratch,
 			    struct block_request *requests, size_t count)
 {
+	uint64_t phys[ABREAST];
 	uint64_t descs_at[ABREAST];
 	size_t left = 0;
 
 	for (size_t i = 0; i < count; i++)
-		prefetch_rank(self, requests[i].phys >> self->block_lg2);
-	for (size_t i = 0; i < count; i++) {
-		descs_at[i] = desc_offset(self, requests[i].phys >> self->block_lg2);
-		__builtin_prefetch(self->map.bytes + descs_at[i]);
-	}
+		phys[i] = requests[i].phys;
+	find_descs(self, phys, count, descs_at);
 	for (size_t i = 0; i < count; i++) {
 		struct block_request *request = &requests[i];
 
@@ -468,12 +498,46 @@ static size_t kdump_fetch(struct file_reader *reader, struct block_request *requ
 	if (!scratch)
 		return leave_all(requests, count);
 	scratch->size = file_map_size(&self->map);
+	atomic_store_explicit(&self->size, scratch->size, memory_order_relaxed);
 	for (size_t i = 0; i < count; i += ABREAST)
 		left += fetch_abreast(self, scratch, requests + i,
 				      count - i < ABREAST ? count - i : ABREAST);
 	unpack_all(self, scratch);
 	scratch_put_back(self, scratch);
 	return left;
+}
+
+/* Whether the descriptors of these frames are that of the page of zeros. */
+static bool are_zeros_abreast(const struct kdump *self, uint64_t size, const struct page_desc *zero,
+			      const uint64_t *phys, size_t count)
+{
+	uint64_t descs_at[ABREAST];
+	bool same = true;
+
+	find_descs(self, phys, count, descs_at);
+	for (size_t i = 0; i < count && same; i++) {
+		const struct page_desc *desc = get_desc(self, size, descs_at[i]);
+
+		same = descs_at[i] && desc && is_same(desc, zero);
+	}
+	return same;
+}
+
+static bool kdump_are_zeros(struct file_reader *reader, const uint64_t *phys, size_t count,
+			    uint32_t len)
+{
+	const struct kdump *self = (const struct kdump *)reader;
+	const struct page_desc *zero = atomic_load_explicit(&self->zero, memory_order_relaxed);
+	const uint64_t size = atomic_load_explicit(&self->size, memory_order_relaxed);
+
+	if (!zero || len != self->block)
+		return false;
+	for (size_t i = 0; i < count; i += ABREAST) {
+		if (!are_zeros_abreast(self, size, zero, phys + i,
+				       count - i < ABREAST ? count - i : ABREAST))
+			return false;
+	}
+	return true;
 }
 
 static void kdump_destroy(struct file_reader *reader)
@@ -494,6 +558,7 @@ static void kdump_destroy(struct file_reader *reader)
 
 static const struct file_reader_ops kdump_ops = {
 	.fetch = kdump_fetch,
+	.are_zeros = kdump_are_zeros,
 	.destroy = kdump_destroy,
 };
 

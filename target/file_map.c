@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -106,8 +107,10 @@ bool file_map_init(struct file_map *map, int fd)
 		return false;
 	map->bytes = bytes;
 	map->size = size;
-	if (add_map(map))
+	map->touched = calloc((size >> FILE_MAP_WINDOW_LG2) + 1, sizeof(*map->touched));
+	if (map->touched && add_map(map))
 		return true;
+	free(map->touched);
 	munmap(bytes, size);
 	map->bytes = NULL;
 	return false;
@@ -119,7 +122,19 @@ void file_map_deinit(struct file_map *map)
 		return;
 	remove_map(map);
 	munmap((void *)map->bytes, (size_t)map->size);
+	free(map->touched);
 	map->bytes = NULL;
+}
+
+/* Where the host's kernel does not know how, pages come one by one. */
+void file_map_populate(const struct file_map *map, uint64_t offset)
+{
+	const uint64_t start = offset >> FILE_MAP_WINDOW_LG2 << FILE_MAP_WINDOW_LG2;
+	uint64_t len = 1ULL << FILE_MAP_WINDOW_LG2;
+
+	if (len > map->size - start)
+		len = map->size - start;
+	madvise((void *)(map->bytes + start), len, MADV_POPULATE_READ);
 }
 
 uint64_t file_map_size(const struct file_map *map)

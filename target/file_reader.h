@@ -22,6 +22,9 @@ struct file_reader_ops {
 	 * it.
 	 */
 	size_t (*fetch)(struct file_reader *reader, struct block_request *requests, size_t count);
+	/* As memory_ops.are_zeros; may be NULL. */
+	bool (*are_zeros)(struct file_reader *reader, const uint64_t *phys, size_t count,
+			  uint32_t len);
 	void (*destroy)(struct file_reader *reader);
 };
 

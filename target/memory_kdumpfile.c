@@ -179,10 +179,20 @@ static void kdumpfile_destroy(struct memory *memory)
 		free(self);
 }
 
+static bool kdumpfile_are_zeros(struct memory *memory, const uint64_t *phys, size_t count,
+				uint32_t len)
+{
+	const struct memory_kdumpfile *self = to_kdumpfile(memory);
+
+	return self->reader && self->reader->ops->are_zeros &&
+	       self->reader->ops->are_zeros(self->reader, phys, count, len);
+}
+
 static const struct memory_ops kdumpfile_ops = {
 	.name = "libkdumpfile",
 	.read = kdumpfile_read,
 	.fetch = kdumpfile_fetch,
+	.are_zeros = kdumpfile_are_zeros,
 	.probe = kdumpfile_probe,
 	.next_ram = kdumpfile_next_ram,
 	.destroy = kdumpfile_destroy,

@@ -41,7 +41,12 @@ struct finding {
 	uint32_t run_count;
 	uint32_t used;
 	bool counted; /* entries in use are ordinary leaves: they need no runs */
+	/* All entries in use, `used` of them, lead to these tables of zeros; NULL: no, or not known. */
+	const uint64_t *barren; /* address, and in its low bits the number of the entry */
 };
+
+/* Entries of a table whose tables are looked at ahead: of 4 KiB. */
+enum { CHILDREN_MAX = 512 };
 
 /* Runs of a frame's tables, found ahead; a table for which there is no room is decoded later. */
 enum { FRAME_RUNS = 4096 };
@@ -58,6 +63,7 @@ struct frame {
 	struct block_request *requests;
 	struct finding *findings; /* one a request */
 	struct pt_run *runs;
+	uint64_t *children; /* for findings' `barren`: CHILDREN_MAX a table; made when first needed */
 	char *blocks;
 	uint64_t first_iova; /* of the first item, which is a table */
 	size_t item_count;
@@ -117,6 +123,7 @@ static void frame_destroy(struct frame *frame)
 	free(frame->requests);
 	free(frame->findings);
 	free(frame->runs);
+	free(frame->children);
 	free(frame->blocks);
 	free(frame);
 }
@@ -247,6 +254,51 @@ static bool is_whole(const struct walk *walk, const struct item *item)
 	       walk->last - item->iova >= span;
 }
 
+/*
+ * Whether all tables that the entries of a table at level 1 lead to are known to be of zeros: then
+ * these go into @children. How many; 0: no.
+ */
+static size_t find_barren(const struct walk *walk, const uint64_t *entries, unsigned int count,
+			  uint64_t *children)
+{
+	struct pt_run runs[CHILDREN_MAX];
+	size_t found = 0;
+	const size_t run_count =
+		walk->geometry->format->decode(walk->geometry, 1, entries, 0, count, runs);
+
+	for (size_t i = 0; i < run_count; i++) {
+		if (runs[i].kind == PT_TABLE && runs[i].next_level == 0 &&
+		    runs[i].address % PART_BYTES == 0)
+			children[found++] = runs[i].address | runs[i].index;
+		else if (runs[i].kind != PT_EMPTY)
+			return 0;
+	}
+	return found && walk->memory->ops->are_zeros(walk->memory, children, found,
+						     (uint32_t)table_bytes(walk->geometry, 0))
+		       ? found
+		       : 0;
+}
+
+/* Tables that lead to tables of zeros only are known by what the dump says of these. */
+static void examine_children(const struct walk *walk, struct frame *frame, const struct item *item,
+			     struct finding *finding)
+{
+	const unsigned int count = (unsigned int)(item->request->len / sizeof(uint64_t));
+	const size_t number = (size_t)(item->request - frame->requests);
+
+	if (item->run.next_level != 1 || !walk->zero_is_empty[0] ||
+	    !walk->memory->ops->are_zeros || count > CHILDREN_MAX || !is_whole(walk, item))
+		return;
+	if (!frame->children)
+		frame->children = malloc(frame->table_max * CHILDREN_MAX * sizeof(uint64_t));
+	if (!frame->children)
+		return;
+	uint64_t *children = frame->children + number * CHILDREN_MAX;
+	finding->used = (uint32_t)find_barren(walk, item->request->bytes, count, children);
+	if (finding->used)
+		finding->barren = children;
+}
+
 /* What of @item's table, which could be read, can be told without its ancestors. */
 static void examine(const struct walk *walk, const struct item *item, struct pt_run *room,
 		    size_t room_count, struct finding *ret)
@@ -296,6 +348,10 @@ static void prepare_frame(void *arg, struct job *job)
 		if (!item->is_table || item->request->status != BLOCK_OK)
 			continue;
 		struct finding *finding = &frame->findings[item->request - frame->requests];
+		*finding = (struct finding){ 0 };
+		examine_children(walk, frame, item, finding);
+		if (finding->barren)
+			continue;
 		examine(walk, item, frame->runs + used, FRAME_RUNS - used, finding);
 		used += finding->run_count;
 	}
@@ -431,15 +487,10 @@ static struct error *add_fault(struct walk *walk, unsigned int depth, const stru
 	return add_item(walk, depth, &copy);
 }
 
-/* Decide whether the table of @item is entered, and what is to be reported about it. */
-static struct error *check_table(struct walk *walk, struct item *item)
+/* The table of @item has been reached before: is it entered, and what is to be reported of it? */
+static void check_repeated(struct walk *walk, struct item *item)
 {
-	bool added = false;
-	struct error *err = page_set_add(walk->seen, item->run.address, &added);
-
 	item->is_table = true;
-	if (err || added)
-		return err;
 	item->repeated = true;
 	item->fault = PT_FAULT_REPEATED;
 	if (is_ancestor(item->parent, item->run.address)) {
@@ -449,7 +500,18 @@ static struct error *check_table(struct walk *walk, struct item *item)
 		item->fault = PT_FAULT_SKIPPED;
 		item->is_table = false;
 	}
-	return NULL;
+}
+
+/* Decide whether the table of @item is entered, and what is to be reported about it. */
+static struct error *check_table(struct walk *walk, struct item *item)
+{
+	bool added = false;
+	struct error *err = page_set_add(walk->seen, item->run.address, &added);
+
+	item->is_table = true;
+	if (!err && !added)
+		check_repeated(walk, item);
+	return err;
 }
 
 /* Enter the table of @item, or report why not, when its turn comes. */
@@ -535,6 +597,8 @@ static void decode(struct walk *walk, const struct finding *finding, struct pt_r
 		   struct pt_table *table)
 {
 	table->used = finding->used;
+	if (finding->barren && (!walk->visitor->table || walk->visitor->counts_will_do))
+		return;
 	if (finding->counted) {
 		table->mapping = table->used;
 		walk->statistics->leaves += table->used;
@@ -542,6 +606,7 @@ static void decode(struct walk *walk, const struct finding *finding, struct pt_r
 						  << pt_entry_lg2(walk->geometry, table->level);
 		return;
 	}
+	table->used = 0;
 	table->runs = finding->runs ? finding->runs : room;
 	table->run_count = finding->run_count;
 	if (!finding->runs)
@@ -554,6 +619,92 @@ static void decode(struct walk *walk, const struct finding *finding, struct pt_r
 		table->mapping += run->kind == PT_LEAF ? run->count : 0;
 		table->invalid += run->kind == PT_INVALID ? run->count : 0;
 	}
+}
+
+/* Tables of zeros in a row, at the ends of neighbouring entries of one table. */
+struct barren {
+	uint64_t phys[CHILDREN_MAX];
+	unsigned int first; /* entry */
+	unsigned int count;
+};
+
+static struct error *visit_zeros(struct walk *walk, const struct item *item, struct barren *zeros)
+{
+	const struct pt_visitor *visitor = walk->visitor;
+	const unsigned int entry_lg2 = pt_entry_lg2(walk->geometry, 1);
+	struct pt_table table = {
+		.phys = zeros->phys[0],
+		.iova = pt_address_to_user(walk->geometry,
+					   item->iova + ((uint64_t)zeros->first << entry_lg2)),
+		.entries = memory_zeros(),
+		.entry_count = 1U << pt_table_lg2(walk->geometry, 0),
+	};
+	const unsigned int count = zeros->count;
+	struct error *err = NULL;
+
+	zeros->count = 0;
+	walk->statistics->tables += count;
+	walk->statistics->table_bytes += (uint64_t)count * table.entry_count * sizeof(uint64_t);
+	if (count && visitor->zeros)
+		return visitor->zeros(visitor->arg, &table, zeros->phys, count);
+	for (unsigned int i = 0; i < count && !err && visitor->table; i++) {
+		table.phys = zeros->phys[i];
+		err = visitor->table(visitor->arg, &table);
+		table.iova += 1ULL << entry_lg2;
+	}
+	return err;
+}
+
+/* A table of zeros that was reached before, by entry @index of the table of @item. */
+static struct error *visit_zeros_again(struct walk *walk, unsigned int depth,
+				       const struct item *item, uint64_t phys, unsigned int index)
+{
+	struct item below = {
+		.iova = item->iova + ((uint64_t)index << pt_entry_lg2(walk->geometry, 1)),
+		.run = { .address = phys, .index = index, .count = 1, .kind = PT_TABLE },
+		.fault = NO_FAULT,
+		.parent = item,
+		.entry_addr = item->run.address + index * sizeof(uint64_t),
+	};
+
+	check_repeated(walk, &below);
+	struct error *err = add_fault(walk, depth, &below, below.fault);
+	if (err || !below.is_table || !walk->visitor->table)
+		return err;
+	const struct pt_table table = {
+		.phys = phys,
+		.iova = pt_address_to_user(walk->geometry, below.iova),
+		.entries = memory_zeros(),
+		.entry_count = 1U << pt_table_lg2(walk->geometry, 0),
+		.repeated = true,
+	};
+	return walk->visitor->table(walk->visitor->arg, &table);
+}
+
+/* Below a table, at @depth, that leads to tables of zeros only: these need no frame. */
+static struct error *visit_barren(struct walk *walk, unsigned int depth, const struct item *item,
+				  const struct finding *finding)
+{
+	struct barren zeros = { .count = 0 };
+	struct error *err = frame_flush(walk, depth);
+
+	for (size_t i = 0; i < finding->used && !err; i++) {
+		const unsigned int index = (unsigned int)finding->barren[i] % CHILDREN_MAX;
+		const uint64_t phys = finding->barren[i] - index;
+		bool added = false;
+
+		err = page_set_add(walk->seen, phys, &added);
+		if (!err && (!added || index != zeros.first + zeros.count))
+			err = visit_zeros(walk, item, &zeros);
+		if (!err && !added) {
+			err = visit_zeros_again(walk, depth, item, phys, index);
+			continue;
+		}
+		if (zeros.count == 0)
+			zeros.first = index;
+		zeros.phys[zeros.count++] = phys;
+	}
+	return err ? err : visit_zeros(walk, item, &zeros);
 }
 
 /* A table, or the part of one that could be read. */
@@ -574,6 +725,8 @@ static struct error *visit_block(struct walk *walk, unsigned int depth, const st
 	struct error *err = NULL;
 	if (walk->visitor->table)
 		err = walk->visitor->table(walk->visitor->arg, &table);
+	if (!err && finding->barren)
+		return visit_barren(walk, depth + 1, item, finding);
 	for (size_t i = 0; i < table.run_count && !err; i++)
 		err = visit_run(walk, depth, item, &table.runs[i]);
 	return err;

@@ -28,7 +28,7 @@
 #include "formats/format.h"
 #include "target/memory.h"
 
-enum { PT_BATCH_BYTES = 1 << 20, PT_REPEAT_LIMIT = 1 << 16 };
+enum { PT_BATCH_BYTES = 1 << 18, PT_REPEAT_LIMIT = 1 << 16 };
 
 enum { PT_WITNESSES_MAX = 4, PT_WITNESS_WORDS = 8 };
 
@@ -113,6 +113,12 @@ struct pt_visitor {
 	 * table() is told of it is enough.
 	 */
 	bool counts_will_do;
+	/*
+	 * @count tables in a row that map nothing, of level 0, met the first time; the first of
+	 * them is @first, each is at its @phys. NULL: table() is called for each.
+	 */
+	struct error *(*zeros)(void *arg, const struct pt_table *first, const uint64_t *phys,
+			       size_t count);
 };
 
 /* Counts over one walk. */
