@@ -22,8 +22,8 @@ enum { TABLES, TEXT, MAP, NOTED, KINDS };
 
 /* Small, so that a module fits into a small input. */
 static const struct image_member members[] = {
-	{ "module", "list", 8, 16 },	   { "module", "kallsyms", 0, 8 },
-	{ "mod_kallsyms", "symtab", 0, 8 }, { "mod_kallsyms", "num_symtab", 8, 4 },
+	{ "module", "list", 8, 16 },	     { "module", "kallsyms", 0, 8 },
+	{ "mod_kallsyms", "symtab", 0, 8 },  { "mod_kallsyms", "num_symtab", 8, 4 },
 	{ "mod_kallsyms", "strtab", 16, 8 },
 };
 
@@ -55,9 +55,12 @@ static void check_error(struct error *err)
 static void ask_tables(struct input *input)
 {
 	static const char *const keys[] = {
-		"SYMBOL(kallsyms_names)",	"SYMBOL(kallsyms_num_syms)",
-		"SYMBOL(kallsyms_token_table)", "SYMBOL(kallsyms_token_index)",
-		"SYMBOL(kallsyms_offsets)",	"SYMBOL(kallsyms_relative_base)",
+		"SYMBOL(kallsyms_names)",
+		"SYMBOL(kallsyms_num_syms)",
+		"SYMBOL(kallsyms_token_table)",
+		"SYMBOL(kallsyms_token_index)",
+		"SYMBOL(kallsyms_offsets)",
+		"SYMBOL(kallsyms_relative_base)",
 		"SYMBOL(_stext)",
 	};
 	char info[1024] = "";

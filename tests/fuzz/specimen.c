@@ -18,12 +18,14 @@ enum {
 
 /* Small ones, of every family, every format, and of kernels old and new. */
 static const char *const names[] = {
-	"vtd-4level-5.10",   "vtd-scalable-6.12",      "vtd-firststage-7.2",
-	"amdv1-6.12",	     "amdv2-5level-6.12",      "smmuv3-16k-6.12",
-	"smmuv3-s2-6.12",    "smmuv3-nested-container-6.1", "ept-6.12",
-	"ept-legacy-6.1",    "npt5-6.12",	       "kvm-arm64-lpa2-6.12",
-	"proc-7.2",	     "proc-arm64-16k-6.12",    "shared-7.2",
-	"seeded-6.12",
+	"vtd-4level-5.10",    "vtd-scalable-6.12",
+	"vtd-firststage-7.2", "amdv1-6.12",
+	"amdv2-5level-6.12",  "smmuv3-16k-6.12",
+	"smmuv3-s2-6.12",     "smmuv3-nested-container-6.1",
+	"ept-6.12",	      "ept-legacy-6.1",
+	"npt5-6.12",	      "kvm-arm64-lpa2-6.12",
+	"proc-7.2",	      "proc-arm64-16k-6.12",
+	"shared-7.2",	      "seeded-6.12",
 };
 
 enum { SPECIMENS = sizeof(names) / sizeof(names[0]) };
@@ -317,13 +319,13 @@ enum what {
 	WHAT_MASK = 7,
 	SET = 0,
 	EXCLUSIVE_OR,
-	FLIP,	    /* one bit */
-	ADD,	    /* a small number */
-	COPY,	    /* another word */
-	LEAD,	    /* an address in it becomes that of a page */
-	TAKE_AWAY,  /* a page gets a status; a file is cut off */
-	FILL,	    /* zeros or ones */
-	ANY = 0x40, /* in any word, not only in those that say something */
+	FLIP,	     /* one bit */
+	ADD,	     /* a small number */
+	COPY,	     /* another word */
+	LEAD,	     /* an address in it becomes that of a page */
+	TAKE_AWAY,   /* a page gets a status; a file is cut off */
+	FILL,	     /* zeros or ones */
+	ANY = 0x40,  /* in any word, not only in those that say something */
 	INFO = 0x80, /* in the text of VMCOREINFO */
 };
 
