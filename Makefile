@@ -151,8 +151,9 @@ check-aarch64: deps
 
 # Fuzzers: with libFuzzer (clang) by `make fuzz`, without an engine by `make check`; tests/fuzz/.
 FORMATS := amdv1 ept lpae_s1 lpae_s2 vtd_fs vtd_ss x86_64
+FUZZ_PARTS := replay format image specimen
 FUZZERS := $(FORMATS:%=fuzz-format-%) $(patsubst tests/fuzz/%.c,fuzz-%,$(filter-out \
-           tests/fuzz/replay.c tests/fuzz/format.c,$(sort $(wildcard tests/fuzz/*.c))))
+           $(FUZZ_PARTS:%=tests/fuzz/%.c),$(sort $(wildcard tests/fuzz/*.c))))
 FUZZ_ENGINE ?= $(BUILD)/tests/fuzz/replay.o
 
 fuzzers: $(FUZZERS:%=$(BUILD)/%)
@@ -165,12 +166,28 @@ $(BUILD)/fuzz-%: $(BUILD)/tests/fuzz/%.o $(LIBRARY) $(filter %.o,$(FUZZ_ENGINE))
 	$(SAY) LD $@
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(filter-out %.o,$(FUZZ_ENGINE)) $(LIBS) -o $@
 
+$(BUILD)/fuzz-kallsyms $(BUILD)/fuzz-btf: $(BUILD)/tests/fuzz/image.o
+$(BUILD)/fuzz-command: $(BUILD)/tests/fuzz/specimen.o
+
 SECONDS ?= 60
-fuzz: deps
+fuzz: fuzz-build
+	tests/fuzz/run $(BUILD)/fuzz $(SECONDS)
+
+# As many executions as docs/fuzzing.md says, whatever time that takes.
+fuzz-campaign: fuzz-build
+	tests/fuzz/campaign $(BUILD)/fuzz
+
+fuzz-build: deps
 	scripts/install-packages scripts/packages-fuzz
 	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang FUZZ_ENGINE=-fsanitize=fuzzer fuzzers \
-		OPT='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
-	tests/fuzz/run $(BUILD)/fuzz $(SECONDS)
+		OPT='-O2 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+
+# The same fuzzers under AFL++, each for SECONDS.
+fuzz-afl: deps
+	scripts/install-packages scripts/packages-fuzz-afl
+	AFL_QUIET=1 $(MAKE) BUILD=$(BUILD)/afl CC=afl-clang-fast FUZZ_ENGINE=-fsanitize=fuzzer fuzzers \
+		OPT='-O2 -g -fsanitize=address,undefined -fno-sanitize-recover=all'
+	tests/fuzz/run-afl $(BUILD)/afl $(SECONDS)
 
 asan: deps
 	$(MAKE) BUILD=$(BUILD)/asan OPT='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
@@ -201,10 +218,12 @@ help:
 	@echo 'make samples              make every sample vmcore'
 	@echo 'make asan                 the tests under AddressSanitizer and UBSan'
 	@echo 'make fuzz SECONDS=60      every fuzzer for so long (libFuzzer, AddressSanitizer, UBSan)'
+	@echo 'make fuzz-campaign        every fuzzer for as many executions as docs/fuzzing.md says'
+	@echo 'make fuzz-afl SECONDS=60  every fuzzer under AFL++'
 	@echo 'make lint                 clang-format, clang-tidy, cppcheck, shellcheck'
 	@echo 'make install DESTDIR= PREFIX=/usr/local'
 	@echo 'make clean'
 
-.PHONY: all deps demo check check-kernels check-aarch64 check-live check-crash-all check-crash-arm64 bench samples asan lint install clean help fuzz fuzzers
+.PHONY: all deps demo check check-kernels check-aarch64 check-live check-crash-all check-crash-arm64 bench samples asan lint install clean help fuzz fuzzers fuzz-build fuzz-campaign fuzz-afl
 .DELETE_ON_ERROR:
 .SECONDARY:

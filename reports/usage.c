@@ -124,10 +124,10 @@ struct usage {
 static bool is_bucket(const struct usage *usage, size_t i, unsigned int level, int node,
 		      uint64_t memcg)
 {
+	if (i >= usage->bucket_count)
+		return false;
 	const struct bucket *bucket = &usage->buckets[i];
-
-	return i < usage->bucket_count && bucket->level == level && bucket->node == node &&
-	       bucket->memcg == memcg;
+	return bucket->level == level && bucket->node == node && bucket->memcg == memcg;
 }
 
 static size_t find_bucket(struct usage *usage, unsigned int level, int node, uint64_t memcg)

@@ -9,6 +9,15 @@ static char no_memory_message[] = "out of memory";
 struct error error_out_of_memory = { .message = no_memory_message };
 bool error_memory_ran_out;
 
+/* Names out of a dump or a file may hold anything; a terminal takes some of it for orders. */
+static void make_one_line(char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+	}
+}
+
 static struct error *error_vnew(int errnum, const char *format, va_list args)
 {
 	struct error *err = malloc(sizeof(*err));
@@ -29,6 +38,7 @@ static struct error *error_vnew(int errnum, const char *format, va_list args)
 			free(text);
 		}
 	}
+	make_one_line(err->message);
 	return err;
 }
 

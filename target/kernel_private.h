@@ -11,7 +11,13 @@ struct arch_ops;
 struct notebook;
 struct vmlinux;
 
-enum { KERNEL_CACHE_PAGES = 256, KERNEL_RELEASE_BYTES = 80 };
+/* A fuzzer makes a kernel for each input. */
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+enum { KERNEL_CACHE_PAGES = 16 };
+#else
+enum { KERNEL_CACHE_PAGES = 256 };
+#endif
+enum { KERNEL_RELEASE_BYTES = 80 };
 
 struct kernel {
 	struct memory *memory;

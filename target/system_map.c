@@ -161,11 +161,11 @@ static struct error *parse(struct system_map *self, const char *path, size_t siz
 		struct entry *entry = &self->entries[self->count];
 		const char *name = parse_line(line, &entry->address);
 
+		*end = '\0';
 		if (!name)
 			return error_new(
 				"%s: is damaged: '%.40s' is no line of a System.map; copy it again",
 				path, line);
-		*end = '\0';
 		entry->name = (uint32_t)(name - self->text);
 		self->count++;
 		line = next;

@@ -33,7 +33,8 @@ struct item {
 	struct block_request *request; /* of a table */
 };
 
-enum { FRAME_ITEMS = 4096 };
+/* Small where batches are. */
+enum { FRAME_ITEMS = PT_BATCH_BYTES >> 6 };
 
 /* What can be told of a table before its turn comes. */
 struct finding {
@@ -49,7 +50,7 @@ struct finding {
 enum { CHILDREN_MAX = 512 };
 
 /* Runs of a frame's tables, found ahead; a table for which there is no room is decoded later. */
-enum { FRAME_RUNS = 4096 };
+enum { FRAME_RUNS = PT_BATCH_BYTES >> 6 };
 
 /* Frames of one depth that are fetched ahead of the one whose turn it is. */
 enum { RING = 8 };

@@ -28,7 +28,12 @@
 #include "formats/format.h"
 #include "target/memory.h"
 
+/* Fuzzers' tables are few: with small batches they fill some, too, and are quicker. */
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+enum { PT_BATCH_BYTES = 1 << 14, PT_REPEAT_LIMIT = 1 << 8 };
+#else
 enum { PT_BATCH_BYTES = 1 << 18, PT_REPEAT_LIMIT = 1 << 16 };
+#endif
 
 enum { PT_WITNESSES_MAX = 4, PT_WITNESS_WORDS = 8 };
 
