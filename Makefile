@@ -80,10 +80,12 @@ $(BUILD)/tests/run: $(TEST_OBJECTS) $(LIBRARY)
 	$(SAY) LD $@
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -lcunit $(LIBS) -o $@
 
+# Programs of the benchmarks: none of our code, only what each needs of the libraries.
+$(BUILD)/bench/make_tables: bench/write_kdump.c bench/write_elf.c bench/tables.h
 $(BUILD)/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	$(SAY) LD $@
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $< -lz -lpthread -o $@
+	$(Q)$(CC) $(CFLAGS_ALL) -Wl,--as-needed $(LDFLAGS) $(filter %.c,$^) $(LIBS) -lpthread -o $@
 
 # Every page of a dump by both readers: tests/check-readers.
 $(BUILD)/tests/readers/compare: $(BUILD)/tests/readers/compare.o $(LIBRARY)
