@@ -130,8 +130,10 @@ check-crash-arm64: deps
 		'arm64:smmuv3-6.12:-m phys_offset=0x40000000'
 
 # How fast large tables are walked; BENCH_SCALE=1 is the full size. docs/benchmarks.md
+BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(filter-out bench/write_%,$(wildcard bench/*.c)))
 bench: deps
-	$(MAKE) all $(BUILD)/bench/make_tables $(BUILD)/bench/read_limit $(BUILD)/bench/print_rows
+	$(MAKE) all $(BENCH_PROGRAMS)
+	scripts/install-packages scripts/packages-bench || echo 'bench: what is missing is left out'
 	bench/run $(BUILD)
 
 # The running kernel of guests is read while its tables change, x86-64 and arm64.
