@@ -45,6 +45,7 @@ TEST_SOURCES := $(sort $(wildcard tests/*.c))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY      := $(BUILD)/libiommupt.a
+BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(filter-out bench/write_%,$(wildcard bench/*.c)))
 
 all: $(BUILD)/iommupt $(BUILD)/iommupt.so $(BUILD)/iommupt.8
 
@@ -103,7 +104,7 @@ demo: deps
 	scripts/demo $(BUILD)
 
 check: deps
-	$(MAKE) all fuzzers $(BUILD)/tests/run $(BUILD)/tests/readers/compare $(BUILD)/bench/make_tables
+	$(MAKE) all fuzzers $(BUILD)/tests/run $(BUILD)/tests/readers/compare $(BENCH_PROGRAMS)
 	tests/run-all $(BUILD)
 
 # Every recipe there is, booted and compared; needs some GB of disk and half an hour.
@@ -130,7 +131,6 @@ check-crash-arm64: deps
 		'arm64:smmuv3-6.12:-m phys_offset=0x40000000'
 
 # How fast large tables are walked; BENCH_SCALE=1 is the full size. docs/benchmarks.md
-BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(filter-out bench/write_%,$(wildcard bench/*.c)))
 bench: deps
 	$(MAKE) all $(BENCH_PROGRAMS)
 	scripts/install-packages scripts/packages-bench || echo 'bench: what is missing is left out'

@@ -27,18 +27,21 @@ static const unsigned char *map; /* NULL: pread() */
 static _Atomic size_t next_chunk;
 static _Atomic uint64_t total;
 
-__attribute__((optimize("O3"))) static uint64_t add(const uint64_t *words, size_t count)
+enum { LANES = 8 };
+typedef uint64_t lanes
+	__attribute__((vector_size(LANES * sizeof(uint64_t)), aligned(8), may_alias));
+
+static uint64_t add(const uint64_t *words, size_t count)
 {
-	uint64_t sums[8] = { 0 };
+	lanes sums = { 0 };
 	uint64_t sum = 0;
 	size_t i = 0;
 
-	for (; i + 8 <= count; i += 8)
-		for (size_t k = 0; k < 8; k++)
-			sums[k] += words[i + k];
+	for (; i + LANES <= count; i += LANES)
+		sums += *(const lanes *)(words + i);
 	for (; i < count; i++)
 		sum += words[i];
-	for (size_t k = 0; k < 8; k++)
+	for (size_t k = 0; k < LANES; k++)
 		sum += sums[k];
 	return sum;
 }

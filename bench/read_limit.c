@@ -29,15 +29,17 @@ static void *fill(void *arg)
 	return NULL;
 }
 
-__attribute__((optimize("O3"))) static void *add(void *arg)
+enum { LANES = 8 };
+typedef uint64_t lanes __attribute__((vector_size(LANES * sizeof(uint64_t)), may_alias));
+
+static void *add(void *arg)
 {
 	struct part *part = arg;
-	uint64_t sums[8] = { 0 };
+	lanes sums = { 0 };
 
-	for (size_t i = 0; i < WORDS; i += 8)
-		for (size_t k = 0; k < 8; k++)
-			sums[k] += part->words[i + k];
-	for (size_t k = 0; k < 8; k++)
+	for (size_t i = 0; i < WORDS; i += LANES)
+		sums += *(const lanes *)(part->words + i);
+	for (size_t k = 0; k < LANES; k++)
 		part->sum += sums[k];
 	return NULL;
 }

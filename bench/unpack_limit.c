@@ -155,7 +155,7 @@ static bool map_file(const char *path)
 	struct stat stat;
 	const int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0 || fstat(fd, &stat) != 0 || stat.st_size < 2 * PAGE)
+	if (fd < 0 || fstat(fd, &stat) != 0 || stat.st_size < 2L * PAGE)
 		return false;
 	file_size = (size_t)stat.st_size;
 	void *map = mmap(NULL, file_size, PROT_READ, MAP_SHARED, fd, 0);

@@ -27,11 +27,20 @@ struct codec {
 	size_t (*pack)(const void *page, void *packed, size_t room);
 };
 
+/* Set up once: it is half a megabyte, which costs more than to pack a page. */
 static size_t pack_zlib(const void *page, void *packed, size_t room)
 {
-	uLongf len = room;
+	static z_stream stream;
 
-	return compress2(packed, &len, page, PAGE, Z_BEST_SPEED) == Z_OK ? len : 0;
+	if (!stream.state && deflateInit(&stream, Z_BEST_SPEED) != Z_OK)
+		return 0;
+	stream.next_in = (Bytef *)page;
+	stream.avail_in = PAGE;
+	stream.next_out = packed;
+	stream.avail_out = (uInt)room;
+	return deflateReset(&stream) == Z_OK && deflate(&stream, Z_FINISH) == Z_STREAM_END
+		       ? room - stream.avail_out
+		       : 0;
 }
 
 static size_t pack_lzo(const void *page, void *packed, size_t room)
@@ -44,8 +53,13 @@ static size_t pack_lzo(const void *page, void *packed, size_t room)
 
 static size_t pack_zstd(const void *page, void *packed, size_t room)
 {
-	const size_t len = ZSTD_compress(packed, room, page, PAGE, 1);
+	static ZSTD_CCtx *context;
 
+	if (!context)
+		context = ZSTD_createCCtx();
+	if (!context)
+		return 0;
+	const size_t len = ZSTD_compressCCtx(context, packed, room, page, PAGE, 1);
 	return ZSTD_isError(len) ? 0 : len;
 }
 
