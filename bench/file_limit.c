@@ -27,23 +27,30 @@ static const unsigned char *map; /* NULL: pread() */
 static _Atomic size_t next_chunk;
 static _Atomic uint64_t total;
 
-enum { LANES = 8 };
-typedef uint64_t lanes
-	__attribute__((vector_size(LANES * sizeof(uint64_t)), aligned(8), may_alias));
+enum { LANES = 2, STEP = 4 * LANES };
+typedef uint64_t lanes __attribute__((vector_size(LANES * sizeof(uint64_t)), may_alias));
 
 static uint64_t add(const uint64_t *words, size_t count)
 {
-	lanes sums = { 0 };
-	uint64_t sum = 0;
+	lanes a = { 0 };
+	lanes b = { 0 };
+	lanes c = { 0 };
+	lanes d = { 0 };
+	uint64_t rest = 0;
 	size_t i = 0;
 
-	for (; i + LANES <= count; i += LANES)
-		sums += *(const lanes *)(words + i);
+	for (; i + STEP <= count; i += STEP) {
+		const lanes *at = (const lanes *)(words + i);
+
+		a += at[0];
+		b += at[1];
+		c += at[2];
+		d += at[3];
+	}
 	for (; i < count; i++)
-		sum += words[i];
-	for (size_t k = 0; k < LANES; k++)
-		sum += sums[k];
-	return sum;
+		rest += words[i];
+	a += b + c + d;
+	return rest + a[0] + a[1];
 }
 
 static void *work(void *arg)
