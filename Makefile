@@ -45,6 +45,7 @@ TEST_SOURCES := $(sort $(wildcard tests/*.c))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY      := $(BUILD)/libiommupt.a
+BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(filter-out bench/write_%,$(wildcard bench/*.c)))
 
 all: $(BUILD)/iommupt $(BUILD)/iommupt.so $(BUILD)/iommupt.8
 
@@ -80,10 +81,12 @@ $(BUILD)/tests/run: $(TEST_OBJECTS) $(LIBRARY)
 	$(SAY) LD $@
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -lcunit $(LIBS) -o $@
 
+# Programs of the benchmarks: none of our code, only what each needs of the libraries.
+$(BUILD)/bench/make_tables: bench/write_kdump.c bench/write_elf.c bench/tables.h
 $(BUILD)/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	$(SAY) LD $@
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $< -lz -lpthread -o $@
+	$(Q)$(CC) $(CFLAGS_ALL) -Wl,--as-needed $(LDFLAGS) $(filter %.c,$^) $(LIBS) -lpthread -o $@
 
 # Every page of a dump by both readers: tests/check-readers.
 $(BUILD)/tests/readers/compare: $(BUILD)/tests/readers/compare.o $(LIBRARY)
@@ -101,7 +104,7 @@ demo: deps
 	scripts/demo $(BUILD)
 
 check: deps
-	$(MAKE) all fuzzers $(BUILD)/tests/run $(BUILD)/tests/readers/compare $(BUILD)/bench/make_tables
+	$(MAKE) all fuzzers $(BUILD)/tests/run $(BUILD)/tests/readers/compare $(BENCH_PROGRAMS)
 	tests/run-all $(BUILD)
 
 # Every recipe there is, booted and compared; needs some GB of disk and half an hour.
@@ -129,7 +132,8 @@ check-crash-arm64: deps
 
 # How fast large tables are walked; BENCH_SCALE=1 is the full size. docs/benchmarks.md
 bench: deps
-	$(MAKE) all $(BUILD)/bench/make_tables $(BUILD)/bench/read_limit $(BUILD)/bench/print_rows
+	$(MAKE) all $(BENCH_PROGRAMS)
+	scripts/install-packages scripts/packages-bench || echo 'bench: what is missing is left out'
 	bench/run $(BUILD)
 
 # The running kernel of guests is read while its tables change, x86-64 and arm64.

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * Usage: make_tables SHAPE FORMAT LEAF_TABLES SCATTER FILE
+ * Usage: make_tables SHAPE FORMAT LEAF_TABLES SCATTER zlib|lzo|zstd|elf FILE [BASE]
  *
- * Write a kdump-compressed file (zlib) that holds one large translation table and nothing else, and
+ * Write a kdump-compressed or ELF file that holds one large translation table and nothing else, and
  * print what is true of it. SHAPE: stress (leaf tables are empty but for one in each 512 * 512),
  * contiguous or scattered (each leaf table is full). SCATTER: per cent of the 4 MiB blocks in which
- * the tables lie in no order. Shares no code with iommupt:
+ * the tables lie in no order. BASE: the tables lie above. Shares no code with iommupt:
  *
  * vtd_ss:  Intel VT-d specification D51397, section 9.8: R bit 0, W bit 1, address 51:12.
  * amdv1:   AMD IOMMU specification 48882, section 2.2.3: PR bit 0, next level 11:9, IR 61, IW 62.
  * lpae_s1: Arm ARM DDI 0487, section D8.3: table and page 0b11, AP[1] bit 6, SH 9:8, AF bit 10.
- * File: makedumpfile's IMPLEMENTATION and diskdump_mod.h. A page of zeros is stored once.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -18,17 +17,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
-enum { PAGE = 4096, FAN = 512, BLOCK = 1024, FIRST_BLOCK = 16, HOLE = 768, HOLE_END = 1024 };
-static const size_t MACHINE_AT = 12 + 4UL * 65; /* utsname.machine */
-enum { ALL = 1 + FAN * (1 + FAN) };		/* tables below and with one of level 2 */
+#include "bench/tables.h"
+
+enum { FIRST_BLOCK = 16, HOLE = 768, HOLE_END = 1024 };
+enum { ALL = 1 + FAN * (1 + FAN) }; /* tables below and with one of level 2 */
 enum shape { STRESS, CONTIGUOUS, SCATTERED };
 
 static enum shape shape;
 static const char *format;
 static uint64_t leaves;
 static uint64_t scatter;
+static uint64_t base; /* in blocks */
 
 static uint64_t mix(uint64_t x)
 {
@@ -64,11 +64,16 @@ static uint64_t slot_of(uint64_t number)
 }
 
 /* Four blocks in five are tables; PCI's hole below 4 GiB is left out. */
-static uint64_t block_at(uint64_t block)
+uint64_t block_at(uint64_t block)
 {
-	uint64_t at = FIRST_BLOCK + block + block / 4;
+	uint64_t at = base + FIRST_BLOCK + block + block / 4;
 
-	return at < HOLE ? at : at + HOLE_END - HOLE;
+	return base > 0 || at < HOLE ? at : at + HOLE_END - HOLE;
+}
+
+bool block_is_memory(uint64_t at)
+{
+	return at < HOLE || at >= HOLE_END;
 }
 
 static uint64_t phys_of(unsigned int level, uint64_t i)
@@ -133,14 +138,7 @@ static unsigned int table_of(uint64_t number, uint64_t *i)
 	return 0;
 }
 
-struct page_desc {
-	uint64_t offset;
-	uint32_t size;
-	uint32_t flags;
-	uint64_t page_flags;
-};
-
-static void put(FILE *out, const void *data, size_t len)
+void put(FILE *out, const void *data, size_t len)
 {
 	if (fwrite(data, 1, len, out) == len)
 		return;
@@ -148,7 +146,7 @@ static void put(FILE *out, const void *data, size_t len)
 	exit(1);
 }
 
-static FILE *open_at(const char *path, const char *mode, uint64_t at)
+FILE *file_open_at(const char *path, const char *mode, uint64_t at)
 {
 	FILE *out = fopen(path, mode);
 
@@ -158,113 +156,58 @@ static FILE *open_at(const char *path, const char *mode, uint64_t at)
 	exit(1);
 }
 
-static void set32(unsigned char *header, size_t at, uint32_t value)
+bool slot_taken(const struct tables *tables, uint64_t slot)
 {
-	memcpy(header + at, &value, sizeof(value));
+	return tables->taken[slot / 64] >> slot % 64 & 1;
 }
 
-/* struct disk_dump_header at its 64-bit offsets, then struct kdump_sub_header. */
-static void put_headers(FILE *out, uint64_t max_pfn, uint64_t bitmap_blocks)
+bool slot_fill(uint64_t slot, uint64_t *page)
 {
-	unsigned char header[2 * PAGE] = "KDUMP   ";
+	uint64_t i;
+	const unsigned int level = table_of(slot_of(slot), &i);
 
-	set32(header, 8, 6);
-	memcpy(header + 12, "Linux", 6);
-	snprintf((char *)header + MACHINE_AT, 65, "%s",
-		 strcmp(format, "lpae_s1") ? "x86_64" : "aarch64");
-	set32(header, 424, 1);
-	set32(header, 428, PAGE);
-	set32(header, 432, 1);
-	set32(header, 436, (uint32_t)(2 * bitmap_blocks));
-	set32(header, 440, (uint32_t)max_pfn);
-	set32(header, 460, 1);
-	set32(header, PAGE + 8, 31);
-	memcpy(header + PAGE + 96, &max_pfn, sizeof(max_pfn));
-	put(out, header, sizeof(header));
+	if (used(level, i) == 0)
+		return false;
+	fill(level, i, page);
+	return true;
 }
 
-static bool is_there(const uint64_t *slots, uint64_t blocks, uint64_t pfn, uint64_t *block)
+static bool tables_init(struct tables *tables)
 {
-	while (*block < blocks && block_at(*block) < pfn / BLOCK)
-		++*block;
-	const uint64_t slot = *block * BLOCK + pfn % BLOCK;
-	return *block < blocks && block_at(*block) == pfn / BLOCK &&
-	       (slots[slot / 64] >> slot % 64 & 1);
-}
-
-static void put_bitmaps(FILE *out, const uint64_t *slots, uint64_t blocks, uint64_t bytes)
-{
-	for (unsigned int second = 0; second < 2; second++) {
-		uint64_t block = 0;
-
-		for (uint64_t at = 0; at < bytes; at++) {
-			unsigned char bits = 0;
-
-			for (uint64_t pfn = at * 8; pfn < at * 8 + 8; pfn++) {
-				const uint64_t of = pfn / BLOCK;
-				const bool ram = of < HOLE || of >= HOLE_END;
-
-				if (second ? is_there(slots, blocks, pfn, &block) : ram)
-					bits |= (unsigned char)(1U << pfn % 8);
-			}
-			put(out, &bits, 1);
-		}
-	}
-}
-
-/* Number of tables; @slots gets a bit for each. */
-static uint64_t mark(uint64_t *slots, uint64_t numbers)
-{
-	for (uint64_t number = 0; number < numbers; number++) {
+	tables->pages = number_of(0, leaves - 1) + 1;
+	tables->blocks = div_up(tables->pages, BLOCK);
+	tables->aarch64 = strcmp(format, "lpae_s1") == 0;
+	tables->taken = calloc(tables->blocks * BLOCK / 64, sizeof(*tables->taken));
+	for (uint64_t number = 0; tables->taken && number < tables->pages; number++) {
 		const uint64_t slot = slot_of(number);
 
-		slots[slot / 64] |= 1ULL << slot % 64;
+		tables->taken[slot / 64] |= 1ULL << slot % 64;
 	}
-	return numbers;
+	return tables->taken;
 }
 
-static void put_pages(const char *path, const uint64_t *slots, uint64_t slot_count, uint64_t at,
-		      uint64_t data_at)
+/* Pages that are neighbours with their outputs neighbours, too, are one run. */
+static uint64_t count_runs(void)
 {
-	FILE *descs = open_at(path, "r+", at);
-	FILE *data = open_at(path, "r+", data_at);
-	uint64_t page[FAN] = { 0 };
-	unsigned char packed[2 * PAGE];
-	const struct page_desc zero = { data_at, PAGE, 0, 0 };
+	uint64_t runs = 0;
+	uint64_t before = 0;
 
-	put(data, page, PAGE);
-	data_at += PAGE;
-	for (uint64_t slot = 0; slot < slot_count; slot++) {
-		uint64_t i;
-		uLongf len = sizeof(packed);
+	if (shape == STRESS) /* each used entry is far from the next */
+		return div_up(leaves, (uint64_t)FAN * FAN);
+	for (uint64_t page = 0; page < leaves * FAN; page++) {
+		const uint64_t phys = output(page);
 
-		if (!(slots[slot / 64] >> slot % 64 & 1))
-			continue;
-		const unsigned int level = table_of(slot_of(slot), &i);
-		if (used(level, i) == 0) {
-			put(descs, &zero, sizeof(zero));
-			continue;
-		}
-		fill(level, i, page);
-		compress2(packed, &len, (const unsigned char *)page, PAGE, Z_BEST_SPEED);
-		const bool smaller = len < PAGE;
-		const struct page_desc desc = { data_at, smaller ? (uint32_t)len : PAGE, smaller,
-						0 };
-		put(descs, &desc, sizeof(desc));
-		put(data, smaller ? (void *)packed : (void *)page, desc.size);
-		data_at += desc.size;
+		runs += page == 0 || phys != before + PAGE;
+		before = phys;
 	}
-	if (fclose(descs) != 0 || fclose(data) != 0) {
-		perror(path);
-		exit(1);
-	}
+	return runs;
 }
 
 static void print_truth(void)
 {
 	uint64_t count = leaves;
 
-	printf("root 0x%" PRIx64 "\n", phys_of(3, 0));
+	printf("root 0x%" PRIx64 "\nruns %" PRIu64 "\n", phys_of(3, 0), count_runs());
 	for (unsigned int level = 0; level < 4; level++) {
 		uint64_t sum = 0;
 		uint64_t empty = 0;
@@ -283,41 +226,35 @@ static void print_truth(void)
 
 int main(int argc, char **argv)
 {
-	if (argc != 6) {
+	struct tables tables = { 0 };
+
+	if (argc != 7 && argc != 8) {
 		fprintf(stderr, "usage: make_tables stress|contiguous|scattered "
-				"vtd_ss|amdv1|lpae_s1 LEAF_TABLES SCATTER FILE\n");
+				"vtd_ss|amdv1|lpae_s1 LEAF_TABLES SCATTER zlib|lzo|zstd|elf FILE "
+				"[BASE]\n");
 		return 2;
 	}
 	shape = argv[1][0] == 'c' ? CONTIGUOUS : strcmp(argv[1], "stress") ? SCATTERED : STRESS;
 	format = argv[2];
 	leaves = strtoull(argv[3], NULL, 0);
 	scatter = strtoull(argv[4], NULL, 0);
+	base = argc == 8 ? strtoull(argv[7], NULL, 0) / BLOCK / PAGE : 0;
 	if (leaves == 0 || leaves > 1ULL << 27) {
 		fprintf(stderr, "make_tables: LEAF_TABLES is 1 to 2^27\n");
 		return 2;
 	}
-	const uint64_t numbers = number_of(0, leaves - 1) + 1;
-	const uint64_t blocks = div_up(numbers, BLOCK);
-	const uint64_t bitmap_blocks = div_up((block_at(blocks) + 1) * BLOCK, 8ULL * PAGE);
-	const uint64_t max_pfn = bitmap_blocks * 8 * PAGE;
-	uint64_t *slots = calloc(blocks * BLOCK / 64, sizeof(*slots));
-	if (!slots) {
+	if (!tables_init(&tables)) {
 		perror("make_tables");
 		return 1;
 	}
-	const uint64_t pages = mark(slots, numbers);
-	FILE *out = open_at(argv[5], "w", 0);
-	put_headers(out, max_pfn, bitmap_blocks);
-	put_bitmaps(out, slots, blocks, bitmap_blocks * PAGE);
-	if (fclose(out) != 0) {
-		perror(argv[5]);
-		free(slots);
-		return 1;
+	if (strcmp(argv[5], "elf") == 0) {
+		elf_write(argv[6], &tables);
+	} else if (!kdump_write(argv[6], argv[5], &tables)) {
+		fprintf(stderr, "make_tables: %s is no codec that is known\n", argv[5]);
+		free(tables.taken);
+		return 2;
 	}
-	const uint64_t descs_at = (2 + 2 * bitmap_blocks) * PAGE;
-	put_pages(argv[5], slots, blocks * BLOCK, descs_at,
-		  descs_at + pages * sizeof(struct page_desc));
 	print_truth();
-	free(slots);
+	free(tables.taken);
 	return 0;
 }

@@ -29,16 +29,27 @@ static void *fill(void *arg)
 	return NULL;
 }
 
-__attribute__((optimize("O3"))) static void *add(void *arg)
+enum { LANES = 2, STEP = 4 * LANES };
+typedef uint64_t lanes __attribute__((vector_size(LANES * sizeof(uint64_t)), may_alias));
+
+static void *add(void *arg)
 {
 	struct part *part = arg;
-	uint64_t sums[8] = { 0 };
+	lanes a = { 0 };
+	lanes b = { 0 };
+	lanes c = { 0 };
+	lanes d = { 0 };
 
-	for (size_t i = 0; i < WORDS; i += 8)
-		for (size_t k = 0; k < 8; k++)
-			sums[k] += part->words[i + k];
-	for (size_t k = 0; k < 8; k++)
-		part->sum += sums[k];
+	for (size_t i = 0; i < WORDS; i += STEP) {
+		const lanes *at = (const lanes *)(part->words + i);
+
+		a += at[0];
+		b += at[1];
+		c += at[2];
+		d += at[3];
+	}
+	a += b + c + d;
+	part->sum += a[0] + a[1];
 	return NULL;
 }
 
