@@ -57,7 +57,7 @@ static void ask(struct file_reader *reader, unsigned int page_lg2)
 	const size_t left = file_reader_fetch(reader, requests, REQUESTS);
 	size_t counted = 0;
 	for (unsigned int i = 0; i < REQUESTS; i++) {
-		counted += file_reader_left(&requests[i]);
+		counted += memory_is_left(&requests[i]);
 		check_answer(&requests[i]);
 	}
 	REQUIRE(left == counted);
