@@ -87,6 +87,7 @@ struct workers *workers_create(unsigned int count, job_run *run, void *arg)
 	workers->run = run;
 	workers->arg = arg;
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS); /* it would end us where it is blocked; file_map.c has it */
 	pthread_sigmask(SIG_BLOCK, &all, &before);
 	while (workers->count < count &&
 	       pthread_create(&workers->threads[workers->count], NULL, thread_main, workers) == 0)
