@@ -118,6 +118,14 @@ check-kernels: deps
 	tests/check-extract $(BUILD) $(SAMPLES_OUT)/*/
 	tests/check-crash $(BUILD) $(SAMPLES_OUT)/vtd-panic-6.1
 
+# In crash: Ctrl-C, pagers, settings, short memory, 1000 times loaded; then under valgrind. An hour.
+check-crash: deps
+	$(MAKE) all
+	scripts/install-packages vmcore-samples/packages scripts/packages-crash-leaks
+	vmcore-samples/build vtd-panic-6.1
+	tests/check-crash $(BUILD) $(SAMPLES_OUT)/vtd-panic-6.1
+	tests/check-crash-leaks $(BUILD) $(SAMPLES_OUT)/vtd-panic-6.1
+
 # The same answers in crash of Debian 12, 13 and sid; downloads these, and needs the samples.
 check-crash-all: deps
 	$(MAKE) all
@@ -140,7 +148,7 @@ bench: deps
 check-live: deps
 	$(MAKE) all
 	scripts/install-packages vmcore-samples/packages vmcore-samples/packages-arm64
-	scripts/install-packages scripts/packages-aarch64
+	scripts/install-packages scripts/packages-aarch64 scripts/packages-live
 	tests/check-live $(BUILD)
 
 samples: deps
@@ -216,6 +224,7 @@ help:
 	@echo 'make check-kernels        boot and compare every recipe of vmcore-samples/'
 	@echo 'make check-live           in guests, the running kernel is read while its tables change'
 	@echo 'make check-aarch64        an arm64 build of the command reads the same'
+	@echo 'make check-crash          what a user may do to the extension in crash, at length; valgrind'
 	@echo 'make check-crash-all      the extension in crash of three Debian releases'
 	@echo 'make check-crash-arm64    the extension in a crash for arm64 dumps, built from source'
 	@echo 'make bench                how fast large tables are walked (docs/benchmarks.md)'
@@ -228,6 +237,6 @@ help:
 	@echo 'make install DESTDIR= PREFIX=/usr/local'
 	@echo 'make clean'
 
-.PHONY: all deps demo check check-kernels check-aarch64 check-live check-crash-all check-crash-arm64 bench samples asan lint install clean help fuzz fuzzers fuzz-build fuzz-campaign fuzz-afl
+.PHONY: all deps demo check check-kernels check-aarch64 check-live check-crash check-crash-all check-crash-arm64 bench samples asan lint install clean help fuzz fuzzers fuzz-build fuzz-campaign fuzz-afl
 .DELETE_ON_ERROR:
 .SECONDARY:

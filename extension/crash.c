@@ -48,8 +48,11 @@ struct guard {
 	jmp_buf foreach;
 };
 
+static struct guard *guard_inside; /* the one that is entered; NULL: none */
+
 static void guard_enter(struct guard *guard)
 {
+	guard_inside = guard;
 	guard->flags = pc->flags & IN_FOREACH;
 	guard->redirect = pc->redirect;
 	guard->out = fp;
@@ -70,7 +73,8 @@ static void guard_leave(struct guard *guard)
 	fp = guard->out;
 	pc->stdpipe = guard->pager;
 	pc->redirect = guard->redirect;
-	pc->flags = (pc->flags & ~(ulonglong)IN_FOREACH) | guard->flags;
+	pc->flags = (pc->flags & ~(ulonglong)(IN_FOREACH | IN_GDB)) | guard->flags;
+	guard_inside = NULL;
 }
 
 static bool guarded_readmem(uint64_t phys, void *data, size_t len)
@@ -131,6 +135,8 @@ static void on_interrupt(int signal_number)
 /* What crash had before our command; valid while it runs. */
 static struct sigaction crash_interrupt;
 static struct sigaction crash_pipe;
+static struct sigaction crash_file_size;
+static sigset_t crash_mask;
 
 static void catch_interrupt(void)
 {
@@ -139,20 +145,25 @@ static void catch_interrupt(void)
 	sigaction(SIGINT, &action, NULL);
 }
 
+/* A pipe that nobody reads and a file beyond `ulimit -f` are errors of write(), not the end. */
 static void signals_take(void)
 {
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 
+	sigprocmask(SIG_SETMASK, NULL, &crash_mask);
 	sigaction(SIGINT, NULL, &crash_interrupt);
 	sigaction(SIGPIPE, &ignore, &crash_pipe);
+	sigaction(SIGXFSZ, &ignore, &crash_file_size);
 	session.stop = 0;
 	catch_interrupt();
 }
 
 static void signals_give_back(void)
 {
+	sigaction(SIGXFSZ, &crash_file_size, NULL);
 	sigaction(SIGPIPE, &crash_pipe, NULL);
 	sigaction(SIGINT, &crash_interrupt, NULL);
+	sigprocmask(SIG_SETMASK, &crash_mask, NULL);
 }
 
 /*
@@ -179,16 +190,26 @@ static bool guarded_gdb(char *request, FILE *out)
 	return ok;
 }
 
-/* What gdb answers to @request; *ret is the caller's, NULL when gdb refuses. */
-static struct error *gdb_ask(char *request, char **ret, size_t *len)
+/*
+ * What gdb answers to @request; *ret is the caller's, NULL when gdb refuses. Neither the language
+ * nor the pager that the user may have chosen (`gdb set ...`) is to change the answer.
+ */
+static struct error *gdb_ask(const char *request, char **ret, size_t *len)
 {
 	char flush[] = "echo";
+	char *plain = NULL;
 	struct text text;
 	struct error *err = text_open(&text);
 
+	*ret = NULL;
 	if (err)
 		return err;
-	const bool ok = guarded_gdb(request, text.stream);
+	if (asprintf(&plain, "with language c -- with pagination off -- %s", request) < 0) {
+		text_deinit(&text);
+		return error_no_memory();
+	}
+	const bool ok = guarded_gdb(plain, text.stream);
+	free(plain);
 	guarded_gdb(flush, pc->nullfp); /* gdb forgets the stream that is closed here */
 	*len = text_length(&text);
 	err = text_finish(&text, ret);
@@ -737,10 +758,15 @@ static void forget_before_modules(void)
 	modules = modules_now;
 }
 
-/* Last resort, from restore_sanity(), should crash have jumped out of our command after all. */
+/*
+ * Last resort, from restore_sanity(), should crash be about to jump out of our command after all
+ * (a fault within gdb, on which crash starts afresh): what the command itself held is lost.
+ */
 static void abandon_command(void *unused)
 {
 	(void)unused;
+	if (guard_inside)
+		guard_leave(guard_inside);
 	pc->cmd_cleanup = NULL;
 	pc->cmd_cleanup_arg = NULL;
 	signals_give_back();

@@ -50,11 +50,12 @@ static int open_unnamed(const char *path, uint64_t size)
 		return fd;
 	char *copy = strdup(path);
 	if (copy)
-		fd = open(dirname(copy), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		fd = open(dirname(copy), O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 	free(copy);
 	const char *tmpdir = getenv("TMPDIR");
 	if (fd < 0)
-		fd = open(tmpdir ? tmpdir : "/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		fd = open(tmpdir ? tmpdir : "/var/tmp", O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC,
+			  0600);
 	return fd;
 }
 

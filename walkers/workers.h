@@ -3,7 +3,7 @@
  * Threads that work ahead of one that takes the results in order.
  *
  * The owner hands in jobs and later asks for each to be finished: what no thread has begun by
- * then it does itself. Threads take no signals, so that SIGINT stays with the owner.
+ * then it does itself. Threads take no signals but SIGBUS, so that SIGINT stays with the owner.
  */
 #ifndef IOMMUPT_WORKERS_H
 #define IOMMUPT_WORKERS_H

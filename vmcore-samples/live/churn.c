@@ -4,7 +4,11 @@
  * read.
  *
  * churn run LOG DEVICE SECONDS	map, unmap, give tables and the whole container back, in a loop
- * churn judge LOG SPACE <CSV	hold each row of `iommupt pagemap --each --format csv` against LOG
+ *				until SECONDS are over, or SIGUSR1
+ * churn judge LOG SPACE GENERATION <CSV
+ *				hold each row of `iommupt pagemap --each --format csv` against LOG
+ * churn as-user COMMAND...	run it without root, and
+ * churn without-rawio ...	by a root that lacks CAP_SYS_RAWIO
  *
  * LOG is shared memory: which pages may lie at which IOVA, and which have ever. A page's place in
  * memory comes from /proc/self/pagemap; a pair is logged before it is mapped, so that what is not
@@ -18,7 +22,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <linux/vfio.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,6 +33,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -286,16 +293,26 @@ static void prepare_memory(void)
 	fill_with_bait(bait, PAGE);
 }
 
+static volatile sig_atomic_t enough;
+
+static void on_signal(int number)
+{
+	(void)number;
+	enough = 1;
+}
+
 static int run(const char *path, const char *device, int seconds)
 {
+	const struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 	const time_t end = time(NULL) + seconds;
 
+	sigaction(SIGUSR1, &action, NULL);
 	open_log(path, true);
 	prepare_memory();
-	while (time(NULL) < end) {
+	while (!enough && time(NULL) < end) {
 		open_container(device);
 		const time_t until = time(NULL) + 1 + next_random() % 4;
-		while (time(NULL) < until && time(NULL) < end) {
+		while (!enough && time(NULL) < until && time(NULL) < end) {
 			for (int i = 0; i < 8; i++) {
 				churn_region();
 				churn_whole();
@@ -404,6 +421,11 @@ static int judge(const char *path, const char *space, uint64_t generation)
 	return verdict.wrong ? 1 : 0;
 }
 
+static bool become_user(void)
+{
+	return setgid(65534) == 0 && setuid(65534) == 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 5 && strcmp(argv[1], "run") == 0)
@@ -415,9 +437,13 @@ int main(int argc, char **argv)
 		printf("%llu\n", (unsigned long long)shared->generation);
 		return 0;
 	}
-	if (argc > 2 && strcmp(argv[1], "as-user") == 0 && setgid(65534) == 0 && setuid(65534) == 0)
+	if (argc > 2 && strcmp(argv[1], "as-user") == 0 && become_user())
+		execvp(argv[2], argv + 2);
+	if (argc > 2 && strcmp(argv[1], "without-rawio") == 0 &&
+	    prctl(PR_CAPBSET_DROP, CAP_SYS_RAWIO, 0, 0, 0) == 0)
 		execvp(argv[2], argv + 2);
 	fprintf(stderr, "usage: churn run LOG DEVICE SECONDS | generation LOG | "
-			"judge LOG SPACE GENERATION\n");
+			"judge LOG SPACE GENERATION | as-user COMMAND... | "
+			"without-rawio COMMAND...\n");
 	return 2;
 }
