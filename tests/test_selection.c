@@ -2,6 +2,7 @@
 /* The words of a command line: addresses, ranges, TARGETs, and what is said about wrong ones. */
 #include "tests/tests.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,6 +41,14 @@ static const char *const junk[] = {
 
 enum { JUNK = sizeof(junk) / sizeof(junk[0]) };
 
+/* A message has no control characters: target/error.h. Changes @text. */
+static const char *printable(char *text)
+{
+	for (char *p = text; *p; p++)
+		*p = iscntrl((unsigned char)*p) ? '?' : *p;
+	return text;
+}
+
 static void test_addresses(void)
 {
 	static const struct {
@@ -70,7 +79,7 @@ static void test_addresses(void)
 		char quoted[64];
 
 		snprintf(quoted, sizeof(quoted), "'%s'", junk[i]);
-		EXPECT_ERROR(address_parse(junk[i], &value), quoted);
+		EXPECT_ERROR(address_parse(junk[i], &value), printable(quoted));
 	}
 }
 
@@ -171,14 +180,17 @@ static void test_ranges(void)
 		struct range range;
 		char text[96];
 
-		EXPECT_ERROR(range_parse(junk[i], &range), junk[i]);
+		snprintf(text, sizeof(text), "%s", junk[i]);
+		EXPECT_ERROR(range_parse(junk[i], &range), printable(text));
 		/* The one number that is an END although it has 65 bits. */
 		if (strcmp(junk[i], "0x10000000000000000") == 0)
 			continue;
 		snprintf(text, sizeof(text), "0-%s", junk[i]);
-		EXPECT_ERROR(range_parse(text, &range), text);
+		struct error *err = range_parse(text, &range);
+		EXPECT_ERROR(err, printable(text));
 		snprintf(text, sizeof(text), "0+%s", junk[i]);
-		EXPECT_ERROR(range_parse(text, &range), text);
+		err = range_parse(text, &range);
+		EXPECT_ERROR(err, printable(text));
 	}
 }
 
