@@ -181,6 +181,9 @@ $(BUILD)/fuzz-%: $(BUILD)/tests/fuzz/%.o $(LIBRARY) $(filter %.o,$(FUZZ_ENGINE))
 $(BUILD)/fuzz-kallsyms $(BUILD)/fuzz-btf: $(BUILD)/tests/fuzz/image.o
 $(BUILD)/fuzz-command: $(BUILD)/tests/fuzz/specimen.o
 
+# What is small then: see where it is asked for. AFL++'s compiler says it by itself.
+FUZZING := -UFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION=1
+
 SECONDS ?= 60
 fuzz: fuzz-build
 	tests/fuzz/run $(BUILD)/fuzz $(SECONDS)
@@ -192,13 +195,13 @@ fuzz-campaign: fuzz-build
 fuzz-build: deps
 	scripts/install-packages scripts/packages-fuzz
 	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang FUZZ_ENGINE=-fsanitize=fuzzer fuzzers \
-		OPT='-O2 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+		OPT='-O2 -g $(FUZZING) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
 
 # The same fuzzers under AFL++, each for SECONDS.
 fuzz-afl: deps
 	scripts/install-packages scripts/packages-fuzz-afl
 	AFL_QUIET=1 $(MAKE) BUILD=$(BUILD)/afl CC=afl-clang-fast FUZZ_ENGINE=-fsanitize=fuzzer fuzzers \
-		OPT='-O2 -g -fsanitize=address,undefined -fno-sanitize-recover=all'
+		OPT='-O2 -g $(FUZZING) -fsanitize=address,undefined -fno-sanitize-recover=all'
 	tests/fuzz/run-afl $(BUILD)/afl $(SECONDS)
 
 asan: deps

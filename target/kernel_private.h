@@ -13,7 +13,7 @@ struct vmlinux;
 
 /* A fuzzer makes a kernel for each input. */
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
-enum { KERNEL_CACHE_PAGES = 16 };
+enum { KERNEL_CACHE_PAGES = 48 };
 #else
 enum { KERNEL_CACHE_PAGES = 256 };
 #endif

@@ -52,6 +52,7 @@ struct specimen {
 	struct bytes pages;  /* FORM_MEMORY: one behind the other */
 	uint64_t *addresses; /* of each of these */
 	uint8_t *status;     /* enum block_status of each */
+	bool *touched;	     /* was it read? */
 	uint32_t *index;     /* by page frame: number of its page plus 1, or NO_PAGE */
 	uint64_t frames;
 	struct extent ram[EXTENTS_MAX];
@@ -119,6 +120,7 @@ static void load_pages(struct specimen *self, struct memory *memory)
 	self->pages.data = allocate(count, PAGE_BYTES);
 	self->addresses = allocate(count, sizeof(*self->addresses));
 	self->status = allocate(count, 1);
+	self->touched = allocate(count, sizeof(*self->touched));
 	for (uint64_t frame = 0; frame < self->frames; frame++) {
 		const uint32_t number = self->index[frame];
 
@@ -129,7 +131,6 @@ static void load_pages(struct specimen *self, struct memory *memory)
 				    self->pages.data + ((size_t)(number - 1) << PAGE_LG2),
 				    PAGE_BYTES) == BLOCK_OK);
 	}
-	note_words(&self->pages);
 }
 
 static void load_about(struct specimen *self, struct memory *memory)
@@ -312,6 +313,32 @@ struct specimen_row *specimen_rows(struct specimen *specimen, size_t **count)
 	return specimen->rows;
 }
 
+void specimen_note_reads(struct specimen *specimen)
+{
+	memset(specimen->touched, 0,
+	       (specimen->pages.size >> PAGE_LG2) * sizeof(*specimen->touched));
+}
+
+void specimen_forget_others(struct specimen *specimen)
+{
+	const size_t total = specimen->pages.size >> PAGE_LG2;
+	uint32_t kept = 0;
+
+	for (size_t i = 0; i < total; i++) {
+		uint32_t *number = &specimen->index[specimen->addresses[i] >> PAGE_LG2];
+
+		*number = NO_PAGE;
+		if (!specimen->touched[i])
+			continue;
+		memmove(specimen->pages.data + ((size_t)kept << PAGE_LG2),
+			specimen->pages.data + (i << PAGE_LG2), PAGE_BYTES);
+		specimen->addresses[kept] = specimen->addresses[i];
+		*number = ++kept;
+	}
+	specimen->pages.size = (size_t)kept << PAGE_LG2;
+	note_words(&specimen->pages);
+}
+
 /* ---- Changing ---- */
 
 /* The first byte of a record. */
@@ -456,50 +483,59 @@ static enum block_status specimen_probe(struct memory *memory, uint64_t phys)
 	return BLOCK_OUTSIDE;
 }
 
-static void specimen_read(struct memory *memory, struct block_request *requests, size_t count)
+/* The bytes of page @phys and behind it, or NULL. */
+static uint8_t *page_at(struct specimen_memory *self, uint64_t phys, enum block_status *status)
 {
-	const struct specimen *self = ((struct specimen_memory *)memory)->specimen;
+	struct specimen *specimen = self->specimen;
 
-	for (size_t i = 0; i < count; i++) {
-		struct block_request *request = &requests[i];
+	*status = specimen_probe(&self->memory, phys);
+	if (*status != BLOCK_OK)
+		return NULL;
+	const size_t page = specimen->index[phys >> PAGE_LG2] - 1;
+	specimen->touched[page] = true;
+	return specimen->pages.data + (page << PAGE_LG2) + (phys & (PAGE_BYTES - 1));
+}
 
-		request->status = BLOCK_OK;
-		for (uint32_t done = 0, piece = 0; done < request->len; done += piece) {
-			const uint64_t phys = request->phys + done;
-			const uint32_t within = phys & (PAGE_BYTES - 1);
+static void read_one(struct specimen_memory *self, struct block_request *request)
+{
+	request->bytes = request->data;
+	request->status = BLOCK_OK;
+	for (uint32_t done = 0, piece = 0; done < request->len; done += piece) {
+		const uint64_t phys = request->phys + done;
+		const uint8_t *bytes = page_at(self, phys, &request->status);
 
-			piece = PAGE_BYTES - within;
-			if (piece > request->len - done)
-				piece = request->len - done;
-			request->status = specimen_probe(memory, phys);
-			if (request->status != BLOCK_OK)
-				break;
-			const size_t page = self->index[phys >> PAGE_LG2] - 1;
-			memcpy((char *)request->data + done,
-			       self->pages.data + (page << PAGE_LG2) + within, piece);
-		}
+		if (!bytes)
+			return;
+		piece = PAGE_BYTES - (phys & (PAGE_BYTES - 1));
+		if (piece > request->len - done)
+			piece = request->len - done;
+		memcpy((char *)request->data + done, bytes, piece);
 	}
 }
 
-/* What lies in one page stays where it is. */
+static void specimen_read(struct memory *memory, struct block_request *requests, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		read_one((struct specimen_memory *)memory, &requests[i]);
+}
+
+/* What lies in one page, or in pages that are kept in a row, stays where it is. */
 static void specimen_fetch(struct memory *memory, struct block_request *requests, size_t count)
 {
-	const struct specimen *self = ((struct specimen_memory *)memory)->specimen;
+	struct specimen_memory *self = (struct specimen_memory *)memory;
 
 	for (size_t i = 0; i < count; i++) {
 		struct block_request *request = &requests[i];
-		const uint32_t within = request->phys & (PAGE_BYTES - 1);
+		const uint8_t *first = page_at(self, request->phys, &request->status);
+		bool row = first && request->phys % WORD == 0;
+		uint32_t done = PAGE_BYTES - (request->phys & (PAGE_BYTES - 1));
 
-		if (within + request->len > PAGE_BYTES || within % WORD) {
-			specimen_read(memory, request, 1);
-			request->bytes = request->data;
-			continue;
-		}
-		request->status = specimen_probe(memory, request->phys);
-		if (request->status == BLOCK_OK)
-			request->bytes =
-				self->pages.data + within +
-				((size_t)(self->index[request->phys >> PAGE_LG2] - 1) << PAGE_LG2);
+		for (; row && done < request->len; done += PAGE_BYTES)
+			row = page_at(self, request->phys + done, &request->status) == first + done;
+		if (row)
+			request->bytes = first;
+		else
+			read_one(self, request);
 	}
 }
 
