@@ -10,8 +10,8 @@
 
 struct file_map {
 	const unsigned char *bytes;
-	uint64_t size; /* when it was mapped */
-	int fd;	       /* not owned */
+	uint64_t size;		  /* when it was mapped */
+	int fd;			  /* not owned */
 	_Atomic uint8_t *touched; /* of each window, up to FILE_MAP_DENSE */
 };
 

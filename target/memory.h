@@ -60,8 +60,8 @@ struct memory_ops {
 	void (*fetch)(struct memory *memory, struct block_request *requests, size_t count);
 	/*
 	 * Whether each of the @count pages of @len bytes, anywhere in which its @phys lies, is
-	 * known to be all zeros without being read: the file stores that page once. False says nothing. Any thread may call it when
-	 * the memory is `concurrent`. May be NULL.
+	 * known to be all zeros without being read: the file stores that page once. False says
+	 * nothing. Any thread may call it when the memory is `concurrent`. May be NULL.
 	 */
 	bool (*are_zeros)(struct memory *memory, const uint64_t *phys, size_t count, uint32_t len);
 	/* BLOCK_OK or BLOCK_MISSING when @phys is memory, else BLOCK_OUTSIDE. */

@@ -42,7 +42,8 @@ struct finding {
 	uint32_t run_count;
 	uint32_t used;
 	bool counted; /* entries in use are ordinary leaves: they need no runs */
-	/* All entries in use, `used` of them, lead to these tables of zeros; NULL: no, or not known. */
+	/* All entries in use, `used` of them, lead to these tables of zeros; NULL: no, or not
+	 * known. */
 	const uint64_t *barren; /* address, and in its low bits the number of the entry */
 };
 
@@ -64,7 +65,8 @@ struct frame {
 	struct block_request *requests;
 	struct finding *findings; /* one a request */
 	struct pt_run *runs;
-	uint64_t *children; /* for findings' `barren`: CHILDREN_MAX a table; made when first needed */
+	uint64_t *
+		children; /* for findings' `barren`: CHILDREN_MAX a table; made when first needed */
 	char *blocks;
 	uint64_t first_iova; /* of the first item, which is a table */
 	size_t item_count;
@@ -287,8 +289,8 @@ static void examine_children(const struct walk *walk, struct frame *frame, const
 	const unsigned int count = (unsigned int)(item->request->len / sizeof(uint64_t));
 	const size_t number = (size_t)(item->request - frame->requests);
 
-	if (item->run.next_level != 1 || !walk->zero_is_empty[0] ||
-	    !walk->memory->ops->are_zeros || count > CHILDREN_MAX || !is_whole(walk, item))
+	if (item->run.next_level != 1 || !walk->zero_is_empty[0] || !walk->memory->ops->are_zeros ||
+	    count > CHILDREN_MAX || !is_whole(walk, item))
 		return;
 	if (!frame->children)
 		frame->children = malloc(frame->table_max * CHILDREN_MAX * sizeof(uint64_t));
