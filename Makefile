@@ -93,6 +93,12 @@ $(BUILD)/tests/readers/compare: $(BUILD)/tests/readers/compare.o $(LIBRARY)
 	$(SAY) LD $@
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(LIBS) -o $@
 
+# Lets calls of the C library fail: tests/check-faults.
+$(BUILD)/tests/faults/preload.so: tests/faults/preload.c
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(CFLAGS_ALL) -fvisibility=default -shared $< -o $@
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 deps:
@@ -104,7 +110,8 @@ demo: deps
 	scripts/demo $(BUILD)
 
 check: deps
-	$(MAKE) all fuzzers $(BUILD)/tests/run $(BUILD)/tests/readers/compare $(BENCH_PROGRAMS)
+	$(MAKE) all fuzzers $(BUILD)/tests/run $(BUILD)/tests/readers/compare $(BENCH_PROGRAMS) \
+		$(BUILD)/tests/faults/preload.so
 	tests/run-all $(BUILD)
 
 # Every recipe there is, booted and compared; needs some GB of disk and half an hour.
@@ -150,6 +157,19 @@ check-live: deps
 	scripts/install-packages vmcore-samples/packages vmcore-samples/packages-arm64
 	scripts/install-packages scripts/packages-aarch64 scripts/packages-live
 	tests/check-live $(BUILD)
+
+# Every allocation, read, page, header field that can fail or be damaged; docs/faults.md.
+FAULT_SPECIMEN ?= vmcore-samples/specimens/vtd-4level-6.1
+check-faults: deps
+	$(MAKE) all $(BUILD)/tests/faults/preload.so
+	tests/check-faults --every $(BUILD) $(FAULT_SPECIMEN)
+
+# What the tests reach; the decoders and the engine must be reached nearly whole.
+coverage: deps
+	scripts/install-packages scripts/packages-coverage
+	$(MAKE) BUILD=$(BUILD)/coverage $(BUILD)/coverage/iommupt $(BUILD)/coverage/tests/run fuzzers \
+		OPT='-O0 -g --coverage -fprofile-update=atomic -Wno-format-truncation'
+	scripts/coverage $(BUILD)/coverage
 
 samples: deps
 	scripts/install-packages vmcore-samples/packages vmcore-samples/packages-arm64
@@ -230,16 +250,18 @@ help:
 	@echo 'make check-crash          what a user may do to the extension in crash, at length; valgrind'
 	@echo 'make check-crash-all      the extension in crash of three Debian releases'
 	@echo 'make check-crash-arm64    the extension in a crash for arm64 dumps, built from source'
+	@echo 'make check-faults         memory, disks, threads and dumps fail in every place (docs/faults.md)'
+	@echo 'make coverage             lines and branches that the tests reach'
 	@echo 'make bench                how fast large tables are walked (docs/benchmarks.md)'
 	@echo 'make samples              make every sample vmcore'
 	@echo 'make asan                 the tests under AddressSanitizer and UBSan'
 	@echo 'make fuzz SECONDS=60      every fuzzer for so long (libFuzzer, AddressSanitizer, UBSan)'
 	@echo 'make fuzz-campaign        every fuzzer for as many executions as docs/fuzzing.md says'
 	@echo 'make fuzz-afl SECONDS=60  every fuzzer under AFL++'
-	@echo 'make lint                 clang-format, clang-tidy, cppcheck, shellcheck'
+	@echo 'make lint                 clang-format, clang-tidy, cppcheck, gcc -fanalyzer, shellcheck'
 	@echo 'make install DESTDIR= PREFIX=/usr/local'
 	@echo 'make clean'
 
-.PHONY: all deps demo check check-kernels check-aarch64 check-live check-crash check-crash-all check-crash-arm64 bench samples asan lint install clean help fuzz fuzzers fuzz-build fuzz-campaign fuzz-afl
+.PHONY: all deps demo check check-faults coverage check-kernels check-aarch64 check-live check-crash check-crash-all check-crash-arm64 bench samples asan lint install clean help fuzz fuzzers fuzz-build fuzz-campaign fuzz-afl
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -68,6 +68,8 @@ struct error *database_create(const char *path, struct database **ret)
 struct error *database_close(struct database *database, struct error *err)
 {
 	sqlite3_finalize(database->insert);
+	if (!err && error_memory_ran_out)
+		err = error_no_memory();
 	if (!err)
 		err = database_run(database, "COMMIT");
 	if (sqlite3_close(database->db) != SQLITE_OK && !err)

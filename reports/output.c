@@ -46,6 +46,9 @@ struct error *output_close(struct output *output, struct error *err)
 {
 	if (!output->path)
 		return err;
+	/* Also where it was no error by itself, but something was left out. */
+	if (!err && error_memory_ran_out)
+		err = error_no_memory();
 	if (fclose(output->stream) && !err)
 		err = cannot_write(output->path);
 	if (!output->partial)

@@ -152,7 +152,7 @@ static struct error *index_entries(struct system_map *self)
 
 static struct error *parse(struct system_map *self, const char *path, size_t size)
 {
-	self->entries = malloc((size / LINE_LEAST + 1) * sizeof(*self->entries));
+	self->entries = calloc(size / LINE_LEAST + 1, sizeof(*self->entries));
 	if (!self->entries)
 		return error_no_memory();
 	for (char *line = self->text; line && *line;) {
