@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* A dump file of any content: opening it, what it says is memory, and reading some of it. */
+/*
+ * A dump file of any content: opening it, what it says is memory, and reading some of it, by our
+ * own readers and by libkdumpfile.
+ */
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -44,20 +47,27 @@ static void read_some(struct memory *memory)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void open_once(const char *path, unsigned int flags)
 {
 	struct memory *memory = NULL;
-	char path[64];
-	const int fd = memfd_create("dump", MFD_CLOEXEC);
+	struct error *err = memory_open(path, flags, &memory);
 
-	REQUIRE(fd >= 0 && write(fd, data, size) == (ssize_t)size);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	struct error *err = memory_open(path, false, &memory);
 	REQUIRE(!err || (err->message[0] && !strchr(err->message, '\n')));
 	error_free(err);
 	if (memory)
 		read_some(memory);
 	memory_close(memory);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char path[64];
+	const int fd = memfd_create("dump", MFD_CLOEXEC);
+
+	REQUIRE(fd >= 0 && write(fd, data, size) == (ssize_t)size);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	open_once(path, 0);
+	open_once(path, MEMORY_BY_LIBRARY | MEMORY_RAW_ALLOWED);
 	close(fd);
 	return 0;
 }
