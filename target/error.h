@@ -31,8 +31,8 @@ struct error *error_errno(int errnum, const char *format, ...)
 /* error_no_memory() - the static error for a failed allocation. */
 extern struct error error_out_of_memory;
 /*
- * Has it been given since this was last cleared? Some errors become warnings, or mean that something
- * is not there; what comes of these is not to be trusted when the reason was memory.
+ * Has it been given since this was last cleared? Some errors become warnings, or mean that
+ * something is not there; what comes of these is not to be trusted when the reason was memory.
  */
 extern bool error_memory_ran_out;
 /* Inline, for the analyzers: they see that it is never NULL. */

@@ -9,8 +9,8 @@
 
 #include "target/error.h"
 #include "target/kernel_private.h"
-#include "target/text.h"
 #include "target/noted.h"
+#include "target/text.h"
 #include "target/vmlinux.h"
 
 enum { LIST_MAX = 1 << 20, LIVE_CACHE_MS = 20 };

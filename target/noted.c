@@ -217,8 +217,8 @@ void notebook_member(struct notebook *notebook, const struct type_query *query,
 	if (is_noted(notebook, key))
 		return;
 	if (member->present)
-		fprintf(notebook->text.stream, "%s=%u:%u:%u:%u\n", key, member->offset, member->size,
-			member->bit_offset, member->bit_size);
+		fprintf(notebook->text.stream, "%s=%u:%u:%u:%u\n", key, member->offset,
+			member->size, member->bit_offset, member->bit_size);
 	else
 		fprintf(notebook->text.stream, "%s=none\n", key);
 }
