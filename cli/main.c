@@ -69,7 +69,8 @@ int main(int argc, char **argv)
 	/* The first asks for an orderly end, a second ends at once. */
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	/* A file that may not grow (ulimit -f) is an error of write(), and what is written is removed. */
+	/* A file that may not grow (ulimit -f) is an error of write(), and what is written is
+	 * removed. */
 	signal(SIGXFSZ, SIG_IGN);
 	int status = iommupt_run(&session, argc, argv);
 	session_deinit(&session);

@@ -65,8 +65,8 @@ const struct schema schema_list = { "list", columns, COLUMNS };
 
 /* Words joined by a separator; `joined` is there after words_finish(). */
 struct words {
-	struct text text;   /* without a stream: out of memory */
-	struct error *err;  /* of opening it */
+	struct text text;  /* without a stream: out of memory */
+	struct error *err; /* of opening it */
 	char *joined;
 	const char *separator;
 };

@@ -87,6 +87,7 @@ struct error *memory_open(const char *path, unsigned int flags, struct memory **
 	(*ret)->path = strdup(path);
 	if (!(*ret)->path) {
 		memory_close(*ret);
+		*ret = NULL; /* a session would close it again */
 		return error_no_memory();
 	}
 	return NULL;

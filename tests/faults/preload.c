@@ -91,9 +91,10 @@ static void log_place(const char *what, const char *detail)
 		if (!dladdr(stack[i], &info) || !info.dli_fname || is_ours(info.dli_fname))
 			continue;
 		const char *slash = strrchr(info.dli_fname, '/');
-		const int len = snprintf(line, sizeof(line), "%s %s %s 0x%lx\n", what, detail,
-					 slash ? slash + 1 : info.dli_fname,
-					 (unsigned long)((char *)stack[i] - (char *)info.dli_fbase));
+		const int len =
+			snprintf(line, sizeof(line), "%s %s %s 0x%lx\n", what, detail,
+				 slash ? slash + 1 : info.dli_fname,
+				 (unsigned long)((char *)stack[i] - (char *)info.dli_fbase));
 		if (write(log_fd, line, (size_t)len) < 0)
 			_exit(99);
 		return;
@@ -224,8 +225,8 @@ void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offse
 	return mmap64(at, size, protection, flags, fd, offset);
 }
 
-PUBLIC int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
-			  void *(*run)(void *), void *arg)
+PUBLIC int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+			  void *arg)
 {
 	int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) =
 		dlsym(RTLD_NEXT, "pthread_create");
