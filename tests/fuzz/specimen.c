@@ -65,7 +65,8 @@ struct specimen {
 	int fds[FORMS];
 	struct change changes[CHANGES_MAX];
 	size_t change_count;
-	size_t cut; /* of FORM_ELF, FORM_KDUMP: bytes that are left; 0: all */
+	size_t cut; /* bytes that are left of the file of cut_form; 0: all */
+	enum specimen_form cut_form;
 	uint32_t changed_status[CHANGES_MAX];
 	size_t changed_status_count;
 	struct specimen_row rows[SPECIMEN_ROWS];
@@ -392,6 +393,7 @@ static void take_away(struct specimen *self, enum specimen_form form, uint32_t p
 
 	if (form != FORM_MEMORY) {
 		self->cut = 1 + place % self->files[form].size;
+		self->cut_form = form;
 		return;
 	}
 	if (self->changed_status_count == CHANGES_MAX)
@@ -436,15 +438,11 @@ void specimen_change(struct specimen *specimen, enum specimen_form form, struct 
 
 static void restore_cut(struct specimen *self)
 {
-	for (int form = FORM_ELF; form < FORMS; form++) {
-		const size_t size = self->files[form].size;
+	const size_t size = self->files[self->cut_form].size;
 
-		if (!self->originals[form])
-			continue;
-		REQUIRE(ftruncate(self->fds[form], (off_t)size) == 0);
-		memcpy(self->files[form].data + self->cut, self->originals[form] + self->cut,
-		       size - self->cut);
-	}
+	REQUIRE(ftruncate(self->fds[self->cut_form], (off_t)size) == 0);
+	memcpy(self->files[self->cut_form].data + self->cut,
+	       self->originals[self->cut_form] + self->cut, size - self->cut);
 	self->cut = 0;
 }
 
