@@ -56,7 +56,8 @@ static void touch(struct extract *extract, uint64_t address, uint64_t len)
 {
 	char bytes[PAGE];
 
-	for (uint64_t at = address, next = 0; at < address + len; at = next) {
+	for (uint64_t at = address, next = 0; at < address + len && !extract->session->stop;
+	     at = next) {
 		next = (at | (PAGE - 1)) + 1;
 		if (next > address + len)
 			next = address + len;
@@ -187,7 +188,7 @@ static void touch_log(struct extract *extract)
 		[DESC_BYTES] = { "prb_desc", NULL, NULL },
 		[INFO_BYTES] = { "printk_info", NULL, NULL },
 	};
-	enum { BITS_MAX = 32 };
+	enum { BITS_MAX = 32, RECORD_MAX = 1024 };
 	struct member members[FIELDS];
 	uint64_t values[DESC_BYTES] = { 0 };
 	uint64_t prb = 0;
@@ -201,7 +202,8 @@ static void touch_log(struct extract *extract)
 	err = kernel_read(extract->kernel, prb, &prb, sizeof(prb));
 	for (size_t i = 0; i < DESC_BYTES && !err; i++)
 		err = kernel_get(extract->kernel, prb, &members[i], &values[i]);
-	if (!err && values[COUNT_BITS] < BITS_MAX && values[SIZE_BITS] < BITS_MAX) {
+	if (!err && values[COUNT_BITS] < BITS_MAX && values[SIZE_BITS] < BITS_MAX &&
+	    members[DESC_BYTES].size <= RECORD_MAX && members[INFO_BYTES].size <= RECORD_MAX) {
 		touch(extract, values[DESCS],
 		      (uint64_t)members[DESC_BYTES].size << values[COUNT_BITS]);
 		touch(extract, values[INFOS],

@@ -335,6 +335,14 @@ struct error *kernel_string(struct kernel *kernel, uint64_t address, char *text,
 	return NULL;
 }
 
+struct error *kernel_member_string(struct kernel *kernel, uint64_t base,
+				   const struct member *member, char *text, size_t size)
+{
+	if (member->size < size)
+		size = member->size;
+	return size ? kernel_string(kernel, base + member->offset, text, size) : NULL;
+}
+
 bool kernel_to_phys(struct kernel *kernel, uint64_t address, uint64_t *ret)
 {
 	return kernel->virtual_memory->to_phys(kernel->virtual_memory, kernel->memory, address,

@@ -122,6 +122,13 @@ struct error *kernel_get(struct kernel *kernel, uint64_t base, const struct memb
 /* kernel_string() - up to @size - 1 bytes of the string at @address. */
 struct error *kernel_string(struct kernel *kernel, uint64_t address, char *text, size_t size);
 
+/*
+ * kernel_member_string() - the same of the array of characters that @member of the structure at
+ * @base is, of which no byte behind its end is read. What says how long it is may be damaged.
+ */
+struct error *kernel_member_string(struct kernel *kernel, uint64_t base,
+				   const struct member *member, char *text, size_t size);
+
 /* kernel_to_phys() - physical address of kernel virtual @address; false if not mapped. */
 bool kernel_to_phys(struct kernel *kernel, uint64_t address, uint64_t *ret);
 

@@ -644,8 +644,8 @@ static struct error *read_unit(struct scan *scan, uint64_t iommu, uint64_t segme
 	snprintf(unit->name, sizeof(unit->name), "dmar:0x%" PRIx64, iommu);
 	unit->segment = (uint32_t)segment;
 	unit->address = iommu + scan->members[UNIT_IOMMU_DEVICE].offset;
-	err = kernel_string(scan->kernel, iommu + scan->members[UNIT_NAME].offset, unit->name,
-			    scan->members[UNIT_NAME].size);
+	err = kernel_member_string(scan->kernel, iommu, &scan->members[UNIT_NAME], unit->name,
+				   sizeof(unit->name));
 	if (!err)
 		err = get(scan, iommu, UNIT_ECAP, &ecap);
 	if (!err)

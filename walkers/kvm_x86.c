@@ -466,8 +466,8 @@ static void read_comm(struct scan *scan)
 	if (!err && scan->mm && has(scan, MM_OWNER) && has(scan, TASK_COMM))
 		err = get(scan, scan->mm, MM_OWNER, &owner);
 	if (!err && owner)
-		err = kernel_string(scan->kernel, owner + scan->members[TASK_COMM].offset,
-				    scan->comm, scan->members[TASK_COMM].size);
+		err = kernel_member_string(scan->kernel, owner, &scan->members[TASK_COMM],
+					   scan->comm, sizeof(scan->comm));
 	error_free(err);
 	/* It becomes one of the words of a row. */
 	for (char *at = scan->comm; *at; at++) {

@@ -688,8 +688,8 @@ static struct error *read_node(struct pages *pages, const struct pcp_layout *lay
 	const uint32_t size = pages->members[ZONE].size;
 	struct error *err = NULL;
 
-	for (uint32_t at = 0; at + size <= zones->size && !err; at += size)
-		err = read_zone(pages, layout, node + zones->offset + at);
+	for (uint32_t i = 0; i < zones->size / size && !err; i++)
+		err = read_zone(pages, layout, node + zones->offset + (uint64_t)i * size);
 	return err;
 }
 
@@ -706,13 +706,16 @@ static uint32_t read_count(struct pages *pages, const char *name, uint32_t max)
 
 static struct error *find_pcp_layout(struct pages *pages, struct pcp_layout *layout)
 {
-	enum { CPUS_MAX = 8192, LIST_HEAD = 16 };
+	/* There are 6 zones at most and some 14 lists; sizes may be damaged. */
+	enum { CPUS_MAX = 8192, LIST_HEAD = 16, LISTS_MAX = 64, ZONES_MAX = 16 };
 	const struct member *members = pages->members;
 	const bool since_5_14 = members[ZONE_PCP].present;
 	int64_t types_per_order = 0;
 	bool found = false;
 
 	if (!members[PCP_LISTS].present || !members[NODE_ZONES].present || !members[ZONE].size ||
+	    members[PCP_LISTS].size > LISTS_MAX * LIST_HEAD ||
+	    members[NODE_ZONES].size / members[ZONE].size > ZONES_MAX ||
 	    (!since_5_14 && !members[ZONE_PAGESET].present) ||
 	    !kernel_symbol(pages->kernel, "__per_cpu_offset", &layout->per_cpu_offset))
 		return error_new("their layout is not known");

@@ -214,8 +214,8 @@ static struct error *scan_init(struct scan *scan, struct kernel *kernel)
 
 static struct error *read_comm(const struct scan *scan, struct process *process)
 {
-	return kernel_string(scan->kernel, process->task + scan->members[TASK_COMM].offset,
-			     process->comm, sizeof(process->comm));
+	return kernel_member_string(scan->kernel, process->task, &scan->members[TASK_COMM],
+				    process->comm, sizeof(process->comm));
 }
 
 /* Where the table of @process is; its mm is known. What cannot be read is its own reason. */

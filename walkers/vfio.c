@@ -68,8 +68,8 @@ static struct error *read_process(const struct scan *scan, struct dma_user *user
 	if (err)
 		return err;
 	user->pid = (int64_t)tgid;
-	return kernel_string(scan->kernel, scan->task + scan->members[TASK_COMM].offset, user->comm,
-			     sizeof(user->comm));
+	return kernel_member_string(scan->kernel, scan->task, &scan->members[TASK_COMM], user->comm,
+				    sizeof(user->comm));
 }
 
 static struct error *read_user(struct scan *scan, struct device *device)
