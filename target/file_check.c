@@ -12,6 +12,7 @@
 
 #include "target/error.h"
 #include "target/memory.h"
+#include "target/note_check.h"
 
 static bool read_at(int fd, void *data, size_t len, uint64_t at)
 {
@@ -84,7 +85,9 @@ static struct error *check_elf(const char *path, int fd, uint64_t size, struct c
 
 		if (!read_at(fd, &segment, sizeof(segment), header.e_phoff + i * sizeof(segment)))
 			return error_errno(errno, "%s: cannot be read", path);
-		if ((segment.p_type == PT_NOTE && segment.p_filesz > size) ||
+		if ((segment.p_type == PT_NOTE &&
+		     (segment.p_filesz > size ||
+		      !notes_at_are_sane(fd, segment.p_offset, segment.p_filesz))) ||
 		    (segment.p_type == PT_LOAD && !load_is_sane(&segment)))
 			return damaged(path);
 		if (segment.p_type == PT_LOAD)
@@ -160,13 +163,31 @@ static bool find_end(int fd, const struct kdump_layout *layout, uint64_t pages, 
 	return true;
 }
 
+/* In struct kdump_sub_header, since version 3 and 4: offset and size of both. */
+static bool kdump_notes_are_sane(int fd)
+{
+	enum { VERSION_AT = 8, BLOCK_SIZE_AT = 428, VMCOREINFO_AT = 32, NOTES_AT = 48 };
+	int32_t version = 0;
+	uint32_t block = 0;
+	uint64_t place[2];
+
+	if (!read_at(fd, &version, sizeof(version), VERSION_AT) ||
+	    !read_at(fd, &block, sizeof(block), BLOCK_SIZE_AT))
+		return false;
+	if (version >= 3 && read_at(fd, place, sizeof(place), (uint64_t)block + VMCOREINFO_AT) &&
+	    !vmcoreinfo_at_is_sane(fd, place[0], place[1]))
+		return false;
+	return version < 4 || !read_at(fd, place, sizeof(place), (uint64_t)block + NOTES_AT) ||
+	       notes_at_are_sane(fd, place[0], place[1]);
+}
+
 static struct error *check_kdump(const char *path, int fd, uint64_t size)
 {
 	struct kdump_layout layout;
 	uint64_t pages = 0;
 	uint64_t end = 0;
 
-	if (!read_layout(fd, &layout))
+	if (!read_layout(fd, &layout) || !kdump_notes_are_sane(fd))
 		return damaged(path);
 	if (!count_pages(fd, &layout, &pages) || !find_end(fd, &layout, pages, &end))
 		return error_new("%s: is cut off after %" PRIu64
