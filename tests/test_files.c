@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "target/memory.h"
+#include "target/note_check.h"
 #include "target/notes.h"
 
 enum { PAGE = 4096, NOBODY = 65534 };
@@ -789,6 +790,32 @@ static void test_status_texts(void)
 	memory_close(NULL);
 }
 
+static void test_vmcoreinfo_keys(void)
+{
+	static const struct {
+		const char *text;
+		bool sane;
+	} cases[] = {
+		{ "OSRELEASE=6.1.0\nBUILD-ID=00ff\nSYMBOL(_stext)=ffffffff81000000\n", true },
+		{ "LENGTH(free_area.free_list)=6\nIOMMUPT_MEMBER(device/parent.bus)=none\n", true },
+		{ "CRASHTIME=1\nnothing at all\n\nIOMMUPT_ENUMERATOR(.PG_slab)=9", true },
+		{ "", true },
+		{ "A=1\nA.B=2\n", false },
+		{ "A(x).y)=1\n", false },
+		{ "A(x=1\n", false },
+		{ "A(x..y)=1\n", false },
+		{ "=1\n", false },
+		{ "A B=1\n", false },
+		{ "A(x\001)=1\n", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		EXPECT(vmcoreinfo_is_sane(cases[i].text, strlen(cases[i].text)) == cases[i].sane,
+		       "'%s'", cases[i].text);
+	CU_ASSERT_TRUE(vmcoreinfo_is_sane("A=1\n\0\0", 6));
+	CU_ASSERT_FALSE(vmcoreinfo_is_sane("A=1\n\0B=2\n", 9));
+}
+
 void suite_files(void)
 {
 	CU_pSuite suite = CU_add_suite("files", prepare, clean);
@@ -806,5 +833,6 @@ void suite_files(void)
 	CU_add_test(suite, "notes: damaged", test_damaged_notes);
 	CU_add_test(suite, "program headers: damaged", test_damaged_headers);
 	CU_add_test(suite, "VMCOREINFO text", test_vmcoreinfo);
+	CU_add_test(suite, "VMCOREINFO's keys", test_vmcoreinfo_keys);
 	CU_add_test(suite, "texts of a block's status", test_status_texts);
 }
