@@ -143,7 +143,8 @@ static void load_about(struct specimen *self, struct memory *memory)
 	self->about = *memory;
 	self->info.size = len / WORD * WORD;
 	self->info.data = allocate(len + WORD, 1);
-	memcpy(self->info.data, memory->vmcoreinfo, len);
+	if (len)
+		memcpy(self->info.data, memory->vmcoreinfo, len);
 	note_words(&self->info);
 }
 
@@ -357,9 +358,15 @@ enum what {
 	INFO = 0x80, /* in the text of VMCOREINFO */
 };
 
+/* One of @count, by a number of any size. */
+static size_t one_of(uint64_t number, size_t count)
+{
+	return count ? number % count : 0;
+}
+
 static uint64_t page_address(const struct specimen *self, uint64_t number)
 {
-	return self->addresses[number % (self->pages.size >> PAGE_LG2)];
+	return self->addresses[one_of(number, self->pages.size >> PAGE_LG2)];
 }
 
 static uint64_t changed(const struct specimen *self, const struct bytes *bytes, uint8_t what,
@@ -377,7 +384,7 @@ static uint64_t changed(const struct specimen *self, const struct bytes *bytes, 
 	case ADD:
 		return word + (uint64_t)(int64_t)(int8_t)value;
 	case COPY:
-		memcpy(&other, bytes->data + bytes->words[value % bytes->word_count], WORD);
+		memcpy(&other, bytes->data + bytes->words[one_of(value, bytes->word_count)], WORD);
 		return other;
 	case LEAD:
 		return (word & ~0x000ffffffffff000ULL) | page_address(self, value);
@@ -389,10 +396,10 @@ static uint64_t changed(const struct specimen *self, const struct bytes *bytes, 
 static void take_away(struct specimen *self, enum specimen_form form, uint32_t place,
 		      uint64_t value)
 {
-	const uint32_t page = place % (uint32_t)(self->pages.size >> PAGE_LG2);
+	const uint32_t page = (uint32_t)one_of(place, self->pages.size >> PAGE_LG2);
 
 	if (form != FORM_MEMORY) {
-		self->cut = 1 + place % self->files[form].size;
+		self->cut = 1 + one_of(place, self->files[form].size);
 		self->cut_form = form;
 		return;
 	}
@@ -418,8 +425,8 @@ static void change_once(struct specimen *self, enum specimen_form form, struct i
 	}
 	if (self->change_count == CHANGES_MAX || bytes->word_count == 0)
 		return;
-	uint8_t *at = bytes->data + (what & ANY ? place % (bytes->size / WORD) * WORD
-						: bytes->words[place % bytes->word_count]);
+	uint8_t *at = bytes->data + (what & ANY ? one_of(place, bytes->size / WORD) * WORD
+						: bytes->words[one_of(place, bytes->word_count)]);
 	memcpy(&word, at, WORD);
 	self->changes[self->change_count++] = (struct change){ at, word };
 	word = changed(self, bytes, what, word, value);
