@@ -83,11 +83,13 @@ static void log_place(const char *what, const char *detail)
 	enum { DEPTH = 64 };
 	void *stack[DEPTH];
 	char line[512];
+	/* Lost anyway. NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c) */
 	const int depth = backtrace(stack, DEPTH);
 
 	for (int i = 0; i < depth; i++) {
 		Dl_info info;
 
+		/* Lost anyway. NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c) */
 		if (!dladdr(stack[i], &info) || !info.dli_fname || is_ours(info.dli_fname))
 			continue;
 		const char *slash = strrchr(info.dli_fname, '/');
@@ -239,6 +241,7 @@ static void on_crash(int number)
 	char name[16];
 
 	inside = true;
+	/* Lost anyway. NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c) */
 	snprintf(name, sizeof(name), "%d", number);
 	log_place("crash", name);
 	signal(number, SIG_DFL);
