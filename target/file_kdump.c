@@ -460,7 +460,7 @@ static void find_descs(const struct kdump *self, const uint64_t *phys, size_t co
 static size_t fetch_abreast(struct kdump *self, struct scratch *scratch,
 			    struct block_request *requests, size_t count)
 {
-	uint64_t phys[ABREAST];
+	uint64_t phys[ABREAST] = { 0 };
 	uint64_t descs_at[ABREAST];
 	size_t left = 0;
 
