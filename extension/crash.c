@@ -295,8 +295,7 @@ static bool crash_memory_are_zeros(struct memory *memory, const uint64_t *phys, 
 {
 	const struct crash_memory *self = (struct crash_memory *)memory;
 
-	return self->reader && self->reader->ops->are_zeros &&
-	       self->reader->ops->are_zeros(self->reader, phys, count, len);
+	return file_reader_are_zeros(self->reader, phys, count, len);
 }
 
 static enum block_status crash_memory_probe(struct memory *memory, uint64_t phys)
@@ -346,14 +345,24 @@ static const char *crash_defect(void)
 	return NULL;
 }
 
-/* Is @fd what crash has open? Its path may be relative to a folder that crash has left. */
+/*
+ * Is @fd what crash has open? Its path may be relative to a folder that crash has left. Which
+ * descriptor is crash's depends on the kind of dump: pc->dfd is set for none of those here.
+ */
 static bool is_dumpfile(int fd)
 {
+	enum { FIRST = 3, END = 1024 };
 	struct stat ours;
-	struct stat theirs;
+	struct stat other;
 
-	return fd >= 0 && pc->dfd >= 0 && fstat(fd, &ours) == 0 && fstat(pc->dfd, &theirs) == 0 &&
-	       ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+	if (fd < 0 || fstat(fd, &ours))
+		return false;
+	for (int i = FIRST; i < END; i++) {
+		if (i != fd && fstat(i, &other) == 0 && other.st_dev == ours.st_dev &&
+		    other.st_ino == ours.st_ino)
+			return true;
+	}
+	return false;
 }
 
 /* Large tables are read from the file itself, where crash does no more than that either. */

@@ -98,6 +98,7 @@ static struct error *check_elf(const char *path, int fd, uint64_t size, struct c
 
 /* kdump-compressed, 64-bit kernels: the parts of its headers that say how long it is. */
 struct kdump_layout {
+	uint64_t block;
 	uint64_t bitmap_at; /* of the second bitmap: which pages are there */
 	uint64_t bitmap_len;
 	uint64_t descs_at;
@@ -120,6 +121,7 @@ static bool read_layout(int fd, struct kdump_layout *layout)
 	const uint64_t block = fields[0];
 	if (block < 512 || block > 1 << 20 || fields[1] > 1 << 20)
 		return false;
+	layout->block = block;
 	layout->bitmap_len = fields[2] * block / 2;
 	layout->bitmap_at = (1 + (uint64_t)fields[1]) * block + layout->bitmap_len;
 	layout->descs_at = layout->bitmap_at + layout->bitmap_len;
@@ -164,20 +166,18 @@ static bool find_end(int fd, const struct kdump_layout *layout, uint64_t pages, 
 }
 
 /* In struct kdump_sub_header, since version 3 and 4: offset and size of both. */
-static bool kdump_notes_are_sane(int fd)
+static bool kdump_notes_are_sane(int fd, const struct kdump_layout *layout)
 {
-	enum { VERSION_AT = 8, BLOCK_SIZE_AT = 428, VMCOREINFO_AT = 32, NOTES_AT = 48 };
+	enum { VERSION_AT = 8, VMCOREINFO_AT = 32, NOTES_AT = 48 };
 	int32_t version = 0;
-	uint32_t block = 0;
 	uint64_t place[2];
 
-	if (!read_at(fd, &version, sizeof(version), VERSION_AT) ||
-	    !read_at(fd, &block, sizeof(block), BLOCK_SIZE_AT))
+	if (!read_at(fd, &version, sizeof(version), VERSION_AT))
 		return false;
-	if (version >= 3 && read_at(fd, place, sizeof(place), (uint64_t)block + VMCOREINFO_AT) &&
+	if (version >= 3 && read_at(fd, place, sizeof(place), layout->block + VMCOREINFO_AT) &&
 	    !vmcoreinfo_at_is_sane(fd, place[0], place[1]))
 		return false;
-	return version < 4 || !read_at(fd, place, sizeof(place), (uint64_t)block + NOTES_AT) ||
+	return version < 4 || !read_at(fd, place, sizeof(place), layout->block + NOTES_AT) ||
 	       notes_at_are_sane(fd, place[0], place[1]);
 }
 
@@ -187,7 +187,7 @@ static struct error *check_kdump(const char *path, int fd, uint64_t size)
 	uint64_t pages = 0;
 	uint64_t end = 0;
 
-	if (!read_layout(fd, &layout) || !kdump_notes_are_sane(fd))
+	if (!read_layout(fd, &layout) || !kdump_notes_are_sane(fd, &layout))
 		return damaged(path);
 	if (!count_pages(fd, &layout, &pages) || !find_end(fd, &layout, pages, &end))
 		return error_new("%s: is cut off after %" PRIu64

@@ -52,6 +52,13 @@ static inline size_t file_reader_fetch(struct file_reader *reader, struct block_
 	return reader->ops->fetch(reader, requests, count);
 }
 
+/* file_reader_are_zeros() - see file_reader_ops.are_zeros; @reader may be NULL. */
+static inline bool file_reader_are_zeros(struct file_reader *reader, const uint64_t *phys,
+					 size_t count, uint32_t len)
+{
+	return reader && reader->ops->are_zeros && reader->ops->are_zeros(reader, phys, count, len);
+}
+
 /* file_reader_copy() - make what memory_fetch() answered the answer of memory_ops.read. */
 static inline void file_reader_copy(struct block_request *requests, size_t count)
 {

@@ -184,8 +184,7 @@ static bool kdumpfile_are_zeros(struct memory *memory, const uint64_t *phys, siz
 {
 	const struct memory_kdumpfile *self = to_kdumpfile(memory);
 
-	return self->reader && self->reader->ops->are_zeros &&
-	       self->reader->ops->are_zeros(self->reader, phys, count, len);
+	return file_reader_are_zeros(self->reader, phys, count, len);
 }
 
 static const struct memory_ops kdumpfile_ops = {

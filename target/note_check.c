@@ -54,29 +54,6 @@ bool vmcoreinfo_is_sane(const char *text, size_t len)
 	return true;
 }
 
-/* NULL also when there is nothing; *ok false: too much, or no memory. */
-static char *load(int fd, uint64_t offset, uint64_t *len, bool *ok)
-{
-	*ok = *len <= BYTES_MAX;
-	if (*len == 0 || !*ok || offset > INT64_MAX)
-		return NULL;
-	char *bytes = malloc(*len);
-	const ssize_t got = bytes ? pread(fd, bytes, *len, (off_t)offset) : 0;
-	*ok = bytes;
-	*len = got > 0 ? (uint64_t)got : 0;
-	return bytes;
-}
-
-bool vmcoreinfo_at_is_sane(int fd, uint64_t offset, uint64_t len)
-{
-	bool ok = false;
-	char *text = load(fd, offset, &len, &ok);
-
-	ok = ok && (!text || vmcoreinfo_is_sane(text, len));
-	free(text);
-	return ok;
-}
-
 static uint64_t align4(uint64_t n)
 {
 	return (n + 3) & ~(uint64_t)3;
@@ -107,12 +84,27 @@ static bool notes_are_sane(const char *bytes, uint64_t len)
 	return true;
 }
 
+/* Nothing is sane; what is too long, or cannot be looked at for want of memory, is not. */
+static bool is_sane_at(int fd, uint64_t offset, uint64_t len,
+		       bool (*is_sane)(const char *bytes, uint64_t len))
+{
+	if (len == 0 || offset > INT64_MAX)
+		return true;
+	char *bytes = len <= BYTES_MAX ? malloc(len) : NULL;
+	if (!bytes)
+		return false;
+	const ssize_t got = pread(fd, bytes, len, (off_t)offset);
+	const bool sane = got <= 0 || is_sane(bytes, (uint64_t)got);
+	free(bytes);
+	return sane;
+}
+
+bool vmcoreinfo_at_is_sane(int fd, uint64_t offset, uint64_t len)
+{
+	return is_sane_at(fd, offset, len, vmcoreinfo_is_sane);
+}
+
 bool notes_at_are_sane(int fd, uint64_t offset, uint64_t len)
 {
-	bool ok = false;
-	char *bytes = load(fd, offset, &len, &ok);
-
-	ok = ok && (!bytes || notes_are_sane(bytes, len));
-	free(bytes);
-	return ok;
+	return is_sane_at(fd, offset, len, notes_are_sane);
 }

@@ -31,6 +31,9 @@ void fake_status(struct memory *memory, uint64_t phys, enum block_status status)
 /* From now on it may be read by several threads; reads are not counted any more. */
 void fake_concurrent(struct memory *memory);
 
+/* From now on pages of zeros are known without being read, as a dump may know them. */
+void fake_knows_zeros(struct memory *memory);
+
 const struct fake_counts *fake_counts(const struct memory *memory);
 void fake_counts_reset(struct memory *memory);
 /* How many blocks were asked for that begin in the page of @phys. */

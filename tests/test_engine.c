@@ -1050,6 +1050,142 @@ static void test_threads(void)
 	}
 }
 
+/* What leaves and faults say, in order; of tables, which may come ahead of others, the sum. */
+struct zeros_digest {
+	struct digest events;
+	uint64_t tables;
+	uint64_t table_count;
+	uint64_t rows; /* of tables of zeros */
+	uint64_t next[PT_MAX_LEVELS];
+	bool disorder; /* in a level, or leaves before their table */
+};
+
+static struct error *zeros_table(void *arg, const struct pt_table *table)
+{
+	struct zeros_digest *digest = arg;
+	struct digest one = { 0 };
+	struct error *err = digest_table(&one, table);
+
+	digest->tables += one.hash;
+	digest->table_count++;
+	digest->disorder |= table->iova < digest->next[table->level];
+	digest->next[table->level] = table->iova + 1;
+	return err;
+}
+
+static struct error *zeros_leaves(void *arg, const struct pt_leaves *leaves)
+{
+	struct zeros_digest *digest = arg;
+
+	digest->disorder |= leaves->iova + 1 < digest->next[0];
+	return digest_leaves(&digest->events, leaves);
+}
+
+static struct error *zeros_fault(void *arg, const struct pt_fault *fault)
+{
+	return digest_fault(&((struct zeros_digest *)arg)->events, fault);
+}
+
+/* Each of a row as a table of its own. */
+static struct error *zeros_row(void *arg, const struct pt_table *first, const uint64_t *phys,
+			       size_t count)
+{
+	struct pt_table table = *first;
+	struct error *err = NULL;
+
+	((struct zeros_digest *)arg)->rows++;
+	for (size_t i = 0; i < count && !err; i++, table.iova += MIB2) {
+		table.phys = phys[i];
+		err = zeros_table(arg, &table);
+	}
+	return err;
+}
+
+/*
+ * Tables of level 1, some of which lead to tables of zeros only, in part to the same ones, and with
+ * gaps in between; some to a table that maps something, or to none that can be read.
+ */
+static void zeros_tree(struct host *host, struct random *random)
+{
+	enum { UPPER = 40, FIRST = 0x100000, LEAF = 0x8000000 };
+
+	host_init(host, 3);
+	for (unsigned int u = 0; u < UPPER; u++) {
+		const uint64_t upper = FIRST + 4096ULL * u;
+		const bool barren = u % 3 != 0;
+		const bool again = random_once_in(random, 2);
+
+		entry(host, 0x1000, u, upper | RW);
+		for (unsigned int i = 0; i < 512; i++) {
+			uint64_t leaf = LEAF + 4096ULL * (u * 512 + i);
+
+			if (random_once_in(random, 10))
+				continue;
+			if (again && random_once_in(random, 4))
+				leaf = LEAF + 4096 * (512 + random_below(random, 512));
+			entry(host, upper, i, leaf | RW);
+			if (!barren && random_once_in(random, 50))
+				entry(host, leaf, i, 0x7000 | RW);
+			else if (!barren && random_once_in(random, 100))
+				fake_status(host->memory, leaf, BLOCK_MISSING);
+		}
+	}
+}
+
+/* It makes no difference whether tables of zeros are read, or known for what they are. */
+static void test_zeros(void)
+{
+	struct random random = { 0x2e505 };
+
+	for (unsigned int round = 0; round < 12; round++) {
+		const uint64_t start = round % 2 ? GIB + 77 * MIB2 + 4096 : 0;
+		const uint64_t last = round % 4 == 3 ? 30ULL * GIB + 5 * MIB2 - 1 : UINT64_MAX;
+		struct zeros_digest read = { 0 };
+		struct pt_statistics read_statistics = { 0 };
+		struct host host;
+		uint64_t rows = 0;
+
+		zeros_tree(&host, &random);
+		for (unsigned int way = 0; way < 6; way++) {
+			struct zeros_digest digest = { 0 };
+			const struct pt_visitor visitor = {
+				.table = zeros_table,
+				.leaves = zeros_leaves,
+				.fault = zeros_fault,
+				.arg = &digest,
+				.counts_will_do = round % 3 == 0,
+				.zeros = way % 2 ? zeros_row : NULL,
+			};
+			const struct pt_control control = { .threads = way < 4 ? 1 : 3 };
+
+			if (way == 2)
+				fake_knows_zeros(host.memory);
+			if (way == 4)
+				fake_concurrent(host.memory);
+			EXPECT_NO_ERROR(pt_walk(&host.tree, host.memory, start, last, &visitor,
+						&control, &host.statistics));
+			rows += digest.rows;
+			CU_ASSERT_TRUE(way % 2 == 1 || digest.rows == 0);
+			if (way == 0) {
+				read = digest;
+				read_statistics = host.statistics;
+				CU_ASSERT_TRUE(read.events.calls > 1000);
+				CU_ASSERT_TRUE(read.table_count > 8000);
+			}
+			CU_ASSERT_FALSE(digest.disorder);
+			EXPECT(digest.events.calls == read.events.calls &&
+				       digest.events.hash == read.events.hash &&
+				       digest.tables == read.tables &&
+				       digest.table_count == read.table_count &&
+				       memcmp(&read_statistics, &host.statistics,
+					      sizeof(read_statistics)) == 0,
+			       "round %u, way %u: differs", round, way);
+		}
+		CU_ASSERT_TRUE(rows > 100); /* some were known */
+		host_deinit(&host);
+	}
+}
+
 /* Formats whose leaf tables are scanned, and entries for which a scan gives up. */
 static const struct scanned {
 	const struct pt_format *format;
@@ -1202,6 +1338,7 @@ void suite_engine(void)
 	CU_add_test(suite, "error of a visitor", test_visitor_error);
 	CU_add_test(suite, "random tables against a recursion", test_random_pools);
 	CU_add_test(suite, "threads", test_threads);
+	CU_add_test(suite, "tables of zeros", test_zeros);
 	CU_add_test(suite, "scans", test_scans);
 	CU_add_test(suite, "noise as tables", test_noise);
 }

@@ -135,6 +135,34 @@ static const struct memory_ops fake_ops = {
 	.destroy = fake_destroy,
 };
 
+static bool fake_are_zeros(struct memory *memory, const uint64_t *phys, size_t count, uint32_t len)
+{
+	static const char zeros[FAKE_PAGE];
+	char bytes[FAKE_PAGE];
+
+	for (size_t i = 0; i < count; i++) {
+		if (len != FAKE_PAGE ||
+		    read_block((struct fake *)memory, phys[i] & ~(FAKE_PAGE - 1ULL), bytes, len) !=
+			    BLOCK_OK ||
+		    memcmp(bytes, zeros, len) != 0)
+			return false;
+	}
+	return true;
+}
+
+static const struct memory_ops zeros_ops = {
+	.name = "fake",
+	.read = fake_read,
+	.probe = fake_probe,
+	.are_zeros = fake_are_zeros,
+	.destroy = fake_destroy,
+};
+
+void fake_knows_zeros(struct memory *memory)
+{
+	memory->ops = &zeros_ops;
+}
+
 struct memory *fake_create(void)
 {
 	struct fake *fake = calloc(1, sizeof(*fake));

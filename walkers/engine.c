@@ -42,9 +42,11 @@ struct finding {
 	uint32_t run_count;
 	uint32_t used;
 	bool counted; /* entries in use are ordinary leaves: they need no runs */
-	/* All entries in use, `used` of them, lead to these tables of zeros; NULL: no, or not
-	 * known. */
-	const uint64_t *barren; /* address, and in its low bits the number of the entry */
+	/*
+	 * All entries in use, `used` of them, lead to these tables of zeros: address, and in its
+	 * low bits the number of the entry. NULL: they do not, or it is not known.
+	 */
+	const uint64_t *barren;
 };
 
 /* Entries of a table whose tables are looked at ahead: of 4 KiB. */
@@ -65,8 +67,8 @@ struct frame {
 	struct block_request *requests;
 	struct finding *findings; /* one a request */
 	struct pt_run *runs;
-	uint64_t *
-		children; /* for findings' `barren`: CHILDREN_MAX a table; made when first needed */
+	/* For findings' `barren`, CHILDREN_MAX a table; made when first needed. */
+	uint64_t *children;
 	char *blocks;
 	uint64_t first_iova; /* of the first item, which is a table */
 	size_t item_count;

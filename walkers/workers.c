@@ -87,8 +87,7 @@ struct workers *workers_create(unsigned int count, job_run *run, void *arg)
 	workers->run = run;
 	workers->arg = arg;
 	sigfillset(&all);
-	/* A page of a mapped file that cannot be read (target/file_map.c): blocked, it would kill.
-	 */
+	/* A page of a mapped file that cannot be read, see target/file_map.c. Blocked it kills. */
 	sigdelset(&all, SIGBUS);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
 	while (workers->count < count &&
